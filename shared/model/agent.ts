@@ -1,0 +1,50 @@
+// An agent: a machine that registers an offer and runs tasks; and its ledger, what is free on it.
+import * as z from 'zod';
+import { capacitySchema, gpuDeviceSchema } from './resources.ts';
+
+export const agentIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$/);
+
+/** Attribute name -> values, such as host, rack, dedicated, gpu-model (spec/scheduling.md section 3). */
+export const attributesSchema = z.record(
+  z.string().min(1).max(128),
+  z.array(z.string().min(1).max(255)).min(1).max(32),
+);
+export type Attributes = z.infer<typeof attributesSchema>;
+
+export const agentModes = ['NONE', 'SCHEDULED', 'DRAINING', 'DRAINED'] as const;
+
+/** What an agent says of itself when it registers. */
+export const offerSchema = z.strictObject({
+  agentId: agentIdSchema,
+  host: z.string().min(1).max(255),
+  pool: z.string().regex(/^[\w-]{1,64}$/),
+  capacity: capacitySchema,
+  attributes: attributesSchema,
+  /** Software version of the agent. */
+  version: z.string().max(64),
+});
+export type Offer = z.infer<typeof offerSchema>;
+
+/**
+ * Free amounts of one agent, the row every placement is conditional on. `live` holds the ids of the tasks whose
+ * resources are taken; a release is a conditional removal from it, so releasing twice changes nothing.
+ */
+export const ledgerSchema = z.object({
+  agentId: agentIdSchema,
+  version: z.number().int().min(1),
+  freeCpuMilli: z.number().int(),
+  freeRamMb: z.number().int(),
+  freeDiskMb: z.number().int(),
+  gpus: z.array(gpuDeviceSchema),
+  usedPorts: z.array(z.number().int()),
+  live: z.array(z.string()),
+});
+export type Ledger = z.infer<typeof ledgerSchema>;
+
+export const agentSchema = offerSchema.extend({
+  mode: z.enum(agentModes),
+  registeredAt: z.number().int(),
+  /** Session of the agent process that registered last. */
+  sessionId: z.string(),
+});
+export type Agent = z.infer<typeof agentSchema>;

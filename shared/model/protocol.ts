@@ -1,0 +1,71 @@
+// What agents and the control plane say to each other. Agent -> intake queue: AgentReport. Control plane -> the
+// agent's own queue: AgentCommand. Commands are hints; the truth is GET /agents/{agentId}/tasks (design D9).
+import * as z from 'zod';
+import { agentIdSchema, offerSchema } from './agent.ts';
+import { jobKeySchema, taskIdSchema } from './job-key.ts';
+import { grantSchema } from './resources.ts';
+import { taskConfigSchema } from './task-config.ts';
+import { taskStateSchema } from './task.ts';
+
+/** The states an agent may report (spec/task-lifecycle.md section 6). */
+export const reportedStates = ['STARTING', 'RUNNING', 'FINISHED', 'FAILED', 'KILLED', 'LOST'] as const;
+
+export const taskStatusSchema = z.strictObject({
+  taskId: taskIdSchema,
+  state: z.enum(reportedStates),
+  /** Agent's clock, epoch ms; informative, the store's event time is the control plane's. */
+  at: z.number().int(),
+  message: z.string().max(1024).optional(),
+});
+export type TaskStatus = z.infer<typeof taskStatusSchema>;
+
+const envelope = {
+  v: z.literal(1),
+  agentId: agentIdSchema,
+  /** New at every start of the agent process. */
+  sessionId: z.string().min(1).max(64),
+  sentAt: z.number().int(),
+};
+export const agentReportSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ ...envelope, kind: z.literal('register'), offer: offerSchema }),
+  z.strictObject({ ...envelope, kind: z.literal('heartbeat') }),
+  z.strictObject({
+    ...envelope,
+    kind: z.literal('status'),
+    statuses: z.array(taskStatusSchema).min(1).max(100),
+  }),
+]);
+export type AgentReport = z.infer<typeof agentReportSchema>;
+
+/** Everything an agent needs to run one task. */
+export const taskLaunchSchema = jobKeySchema.extend({
+  taskId: taskIdSchema,
+  cluster: z.string(),
+  instance: z.number().int(),
+  generation: z.number().int(),
+  config: taskConfigSchema,
+  grant: grantSchema,
+});
+export type TaskLaunch = z.infer<typeof taskLaunchSchema>;
+
+export const agentCommandSchema = z.discriminatedUnion('kind', [
+  z.object({ v: z.literal(1), kind: z.literal('launch'), tasks: z.array(taskLaunchSchema).min(1) }),
+  z.object({ v: z.literal(1), kind: z.literal('kill'), taskIds: z.array(taskIdSchema).min(1) }),
+]);
+export type AgentCommand = z.infer<typeof agentCommandSchema>;
+
+/** Answer of GET /agents/{agentId}/tasks: the level an agent reconciles against. */
+export const desiredTasksSchema = z.object({
+  agentId: agentIdSchema,
+  /** When the control plane read it, epoch ms. */
+  asOf: z.number().int(),
+  tasks: z.array(
+    z.object({
+      state: taskStateSchema,
+      /** True: should be running. False: should be ended (KILLING, RESTARTING, DRAINING, PREEMPTING). */
+      run: z.boolean(),
+      launch: taskLaunchSchema,
+    }),
+  ),
+});
+export type DesiredTasks = z.infer<typeof desiredTasksSchema>;
