@@ -1,0 +1,54 @@
+// The environment of each function as a zod schema: the CDK app takes it as a type for what it sets, the handlers
+// validate process.env against it at the first invoke, so a missing variable is a compile error or a clear message.
+import * as z from 'zod';
+import { BorealisError } from '../lib/errors.ts';
+
+const base = {
+  BOREALIS_CLUSTER: z.string().min(1),
+  STATE_TABLE: z.string().min(3),
+  NOTES_TABLE: z.string().min(3),
+  /** 'INDEXES' makes the store count write units; off in production by default. */
+  METER_CAPACITY: z.enum(['true', 'false']).default('false'),
+};
+export const apiEnvSchema = z.object({ ...base });
+export const fanoutEnvSchema = z.object({
+  ...base,
+  MATCHER_QUEUE_URL: z.string(),
+  RECONCILER_QUEUE_URL: z.string(),
+  TIMERS_QUEUE_URL: z.string(),
+  EVENT_BUS_NAME: z.string(),
+});
+export const matcherEnvSchema = z.object({ ...base });
+export const reconcilerEnvSchema = z.object({ ...base });
+export const agentEventsEnvSchema = z.object({ ...base });
+export const timersEnvSchema = z.object({ ...base });
+export const sweeperEnvSchema = z.object({
+  ...base,
+  MATCHER_QUEUE_URL: z.string(),
+  TIMERS_QUEUE_URL: z.string(),
+});
+
+export type ApiEnv = z.input<typeof apiEnvSchema>;
+export type FanoutEnv = z.input<typeof fanoutEnvSchema>;
+export type MatcherEnv = z.input<typeof matcherEnvSchema>;
+export type ReconcilerEnv = z.input<typeof reconcilerEnvSchema>;
+export type AgentEventsEnv = z.input<typeof agentEventsEnvSchema>;
+export type TimersEnv = z.input<typeof timersEnvSchema>;
+export type SweeperEnv = z.input<typeof sweeperEnvSchema>;
+
+/** Parses an environment; throws INTERNAL naming each missing or wrong variable. */
+export function parseEnv<S extends z.ZodType>(
+  schema: S,
+  env: Readonly<Record<string, string | undefined>>,
+): z.infer<S> {
+  const parsed = schema.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ');
+  throw new BorealisError(
+    'INTERNAL',
+    `the function's environment is incomplete (${wrong}); deploy the stack again`,
+    {
+      cause: parsed.error,
+    },
+  );
+}

@@ -1,0 +1,203 @@
+// The HTTP API as one table: the router, the CDK app, the OpenAPI document, the typed client and the embedded stack all
+// read it. Every job route carries the role in its path, so IAM policies can say who may touch which role (design D11).
+import * as z from 'zod';
+import { agentIdSchema } from '../model/agent.ts';
+import { instanceRangeSchema, jobKeySchema, taskIdSchema } from '../model/job-key.ts';
+import { jobSubmissionSchema, maxInstances } from '../model/job.ts';
+import { desiredTasksSchema } from '../model/protocol.ts';
+import {
+  acceptedSchema,
+  agentListSchema,
+  agentViewSchema,
+  jobDetailSchema,
+  jobListSchema,
+  taskViewSchema,
+  whySchema,
+} from './views.ts';
+
+const page = {
+  limit: z.coerce.number().int().min(1).max(1000).optional(),
+  cursor: z.string().max(4096).optional(),
+};
+const flag = z.enum(['true', 'false']).optional();
+const none = z.strictObject({});
+const message = z.string().max(1024).optional();
+const instances = z.array(instanceRangeSchema).min(1).max(1000);
+
+/** Largest request body the API takes, bytes (API Gateway allows 10 MB, a Lambda payload 6 MB). */
+export const maxBodyBytes = 1024 * 1024;
+
+export const routes = {
+  createJob: {
+    method: 'POST',
+    path: '/jobs/{role}/{environment}/{name}',
+    summary: 'Submit a job. Send an Idempotency-Key header to make a retry safe.',
+    params: jobKeySchema,
+    query: none,
+    body: jobSubmissionSchema,
+    response: acceptedSchema,
+    status: 201,
+  },
+  listJobs: {
+    method: 'GET',
+    path: '/jobs',
+    summary: 'All jobs.',
+    params: none,
+    query: z.strictObject(page),
+    body: undefined,
+    response: jobListSchema,
+    status: 200,
+  },
+  listRoleJobs: {
+    method: 'GET',
+    path: '/jobs/{role}',
+    summary: 'Jobs of one role.',
+    params: jobKeySchema.pick({ role: true }),
+    query: z.strictObject(page),
+    body: undefined,
+    response: jobListSchema,
+    status: 200,
+  },
+  listEnvironmentJobs: {
+    method: 'GET',
+    path: '/jobs/{role}/{environment}',
+    summary: 'Jobs of one role in one environment.',
+    params: jobKeySchema.pick({ role: true, environment: true }),
+    query: z.strictObject(page),
+    body: undefined,
+    response: jobListSchema,
+    status: 200,
+  },
+  getJob: {
+    method: 'GET',
+    path: '/jobs/{role}/{environment}/{name}',
+    summary: 'A job with its tasks (active first) and their history.',
+    params: jobKeySchema,
+    query: z.strictObject({ ...page, history: flag }),
+    body: undefined,
+    response: jobDetailSchema,
+    status: 200,
+  },
+  killJob: {
+    method: 'POST',
+    path: '/jobs/{role}/{environment}/{name}/kill',
+    summary: 'End instances for good; all of them when none are named.',
+    params: jobKeySchema,
+    query: none,
+    body: z.strictObject({ instances: instances.optional(), message }),
+    response: acceptedSchema,
+    status: 202,
+  },
+  restartJob: {
+    method: 'POST',
+    path: '/jobs/{role}/{environment}/{name}/restart',
+    summary: 'End and replace instances; refused unless all named ones are active.',
+    params: jobKeySchema,
+    query: none,
+    body: z.strictObject({ instances: instances.optional(), message }),
+    response: acceptedSchema,
+    status: 202,
+  },
+  addInstances: {
+    method: 'POST',
+    path: '/jobs/{role}/{environment}/{name}/instances',
+    summary: 'Add instances with the config of an existing one.',
+    params: jobKeySchema,
+    query: none,
+    body: z.strictObject({
+      count: z.number().int().min(1).max(maxInstances),
+      /** Instance whose config is copied; default the highest desired one. */
+      template: z.number().int().min(0).optional(),
+    }),
+    response: acceptedSchema,
+    status: 202,
+  },
+  whyPending: {
+    method: 'GET',
+    path: '/jobs/{role}/{environment}/{name}/why',
+    summary: 'Why tasks wait: reasons with counts, per agent with agents=true.',
+    params: jobKeySchema,
+    query: z.strictObject({ agents: flag }),
+    body: undefined,
+    response: whySchema,
+    status: 200,
+  },
+  getTask: {
+    method: 'GET',
+    path: '/tasks/{taskId}',
+    summary: 'One task by its id (which starts with the role).',
+    params: z.object({ taskId: taskIdSchema }),
+    query: none,
+    body: undefined,
+    response: taskViewSchema,
+    status: 200,
+  },
+  listAgents: {
+    method: 'GET',
+    path: '/agents',
+    summary: 'Agents with their free resources.',
+    params: none,
+    query: z.strictObject({ ...page, pool: z.string().max(64).optional() }),
+    body: undefined,
+    response: agentListSchema,
+    status: 200,
+  },
+  getAgent: {
+    method: 'GET',
+    path: '/agents/{agentId}',
+    summary: 'One agent.',
+    params: z.object({ agentId: agentIdSchema }),
+    query: none,
+    body: undefined,
+    response: agentViewSchema,
+    status: 200,
+  },
+  desiredTasks: {
+    method: 'GET',
+    path: '/agents/{agentId}/tasks',
+    summary: 'What this agent should run: the level it reconciles against.',
+    params: z.object({ agentId: agentIdSchema }),
+    query: none,
+    body: undefined,
+    response: desiredTasksSchema,
+    status: 200,
+  },
+  version: {
+    method: 'GET',
+    path: '/version',
+    summary: 'Name and version of this installation.',
+    params: none,
+    query: none,
+    body: undefined,
+    response: z.object({ cluster: z.string(), version: z.string() }),
+    status: 200,
+  },
+  health: {
+    method: 'GET',
+    path: '/health',
+    summary: 'Whether the API reaches its store.',
+    params: none,
+    query: none,
+    body: undefined,
+    response: z.object({ ok: z.boolean(), store: z.enum(['ok', 'unreachable']) }),
+    status: 200,
+  },
+  openapi: {
+    method: 'GET',
+    path: '/openapi.json',
+    summary: 'This document.',
+    params: none,
+    query: none,
+    body: undefined,
+    response: z.record(z.string(), z.unknown()),
+    status: 200,
+  },
+} as const;
+
+export type RouteName = keyof typeof routes;
+export type RouteParams<N extends RouteName> = z.infer<(typeof routes)[N]['params']>;
+export type RouteQuery<N extends RouteName> = z.infer<(typeof routes)[N]['query']>;
+export type RouteBody<N extends RouteName> = (typeof routes)[N]['body'] extends z.ZodType
+  ? z.infer<(typeof routes)[N]['body']>
+  : undefined;
+export type RouteResponse<N extends RouteName> = z.infer<(typeof routes)[N]['response']>;

@@ -1,0 +1,127 @@
+// What the API answers: views of the stored entities with ISO times. One schema each, used by the handlers to answer, by
+// the OpenAPI document, by the typed client and by the CLI.
+import * as z from 'zod';
+import { agentModes, agentSchema } from '../model/agent.ts';
+import { identifierSchema, instanceRangeSchema, jobKeySchema } from '../model/job-key.ts';
+import { pendingReasonSchema, reasonSchema } from '../model/reason.ts';
+import { grantSchema, resourcesSchema } from '../model/resources.ts';
+import { taskStateSchema } from '../model/task.ts';
+import { taskConfigSchema } from '../model/task-config.ts';
+
+const isoTime = z.iso.datetime();
+
+export const taskViewSchema = jobKeySchema.extend({
+  instance: z.number().int(),
+  taskId: z.string(),
+  generation: z.number().int(),
+  state: taskStateSchema,
+  /** Null until assigned. */
+  agentId: z.string().nullable(),
+  configId: z.string(),
+  failureCount: z.number().int(),
+  ancestorId: z.string().nullable(),
+  resources: resourcesSchema,
+  grant: grantSchema.nullable(),
+  createdAt: isoTime,
+  deadlineAt: isoTime.nullable(),
+  events: z.array(z.object({ state: taskStateSchema, at: isoTime, message: z.string() })),
+});
+export type TaskView = z.infer<typeof taskViewSchema>;
+
+export const jobViewSchema = jobKeySchema.extend({
+  /** cluster/role/environment/name */
+  key: z.string(),
+  cluster: identifierSchema,
+  service: z.boolean(),
+  tier: z.string(),
+  priority: z.number().int(),
+  /** Number of desired instances. */
+  instances: z.number().int(),
+  desired: z.array(z.object({ instances: instanceRangeSchema, configId: z.string() })),
+  specVersion: z.number().int(),
+  /** False while creations or kills of the newest spec are still being carried out. */
+  reconciled: z.boolean(),
+  contact: z.string().nullable(),
+  metadata: z.record(z.string(), z.string()),
+  createdBy: z.string(),
+  createdAt: isoTime,
+  updatedAt: isoTime,
+});
+export type JobView = z.infer<typeof jobViewSchema>;
+
+/** Tasks by bucket (spec/task-lifecycle.md section 2): pending, active (on an agent), finished, failed. */
+export const jobCountsSchema = z.object({
+  pending: z.number().int(),
+  active: z.number().int(),
+  finished: z.number().int(),
+  failed: z.number().int(),
+});
+
+export const jobDetailSchema = z.object({
+  job: jobViewSchema,
+  counts: jobCountsSchema,
+  /** Active tasks first (by instance), then history, newest first. */
+  tasks: z.array(taskViewSchema),
+  configs: z.record(z.string(), taskConfigSchema),
+  /** Pass as `cursor` for the next page of tasks; null at the end. */
+  nextCursor: z.string().nullable(),
+});
+export type JobDetail = z.infer<typeof jobDetailSchema>;
+
+export const jobListSchema = z.object({ jobs: z.array(jobViewSchema), nextCursor: z.string().nullable() });
+
+export const whySchema = z.object({
+  job: z.string(),
+  /** One entry per config with tasks that wait. */
+  pending: z.array(
+    z.object({
+      configId: z.string(),
+      instances: z.array(instanceRangeSchema),
+      /** Null when no matcher has looked yet. */
+      reason: pendingReasonSchema.nullable(),
+      /** On request: every agent of the pool with all that stands against it. */
+      agents: z.array(z.object({ agentId: z.string(), reasons: z.array(reasonSchema) })).optional(),
+    }),
+  ),
+  /** Held back for flapping. */
+  throttled: z.array(z.object({ instance: z.number().int(), until: isoTime.nullable() })),
+});
+export type Why = z.infer<typeof whySchema>;
+
+export const agentViewSchema = agentSchema.omit({ registeredAt: true, sessionId: true }).extend({
+  mode: z.enum(agentModes),
+  registeredAt: isoTime,
+  lastSeenAt: isoTime.nullable(),
+  free: z.object({
+    cpuMilli: z.number(),
+    ramMb: z.number(),
+    diskMb: z.number(),
+    gpuMilli: z.array(z.number()),
+  }),
+  /** Tasks whose resources are taken. */
+  tasks: z.array(z.string()),
+});
+export type AgentView = z.infer<typeof agentViewSchema>;
+
+export const agentListSchema = z.object({
+  agents: z.array(agentViewSchema),
+  nextCursor: z.string().nullable(),
+});
+
+/** Answer of every accepted change: what was asked is recorded, not yet carried out. */
+export const acceptedSchema = z.object({ job: jobViewSchema, message: z.string() });
+export type Accepted = z.infer<typeof acceptedSchema>;
+
+/** RFC 9457 problem document, the body of every failure. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  /** Stable code to branch on (shared/lib/errors.ts). */
+  code: z.string(),
+  /** What failed, what is unchanged, what to do next. */
+  detail: z.string(),
+  requestId: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;

@@ -1,0 +1,14 @@
+// Names that the control plane, the agents and the CLI must agree on without asking each other.
+
+/** The SQS queue of one agent's commands; created by the control plane after the agent's first registration. */
+export function agentQueueName(cluster: string, agentId: string): string {
+  return `borealis-${cluster}-agent-${agentId}`;
+}
+
+/** The queue all agents report to. */
+export function intakeQueueName(cluster: string): string {
+  return `borealis-${cluster}-agent-reports`;
+}
+
+/** Source of every event on the bus. */
+export const eventSource = 'borealis';

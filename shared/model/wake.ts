@@ -1,0 +1,21 @@
+// The small messages the stream consumer sends inside the control plane. Each is a hint (design D2): handlers re-read
+// the store, so a lost, late or repeated one changes nothing but time.
+import * as z from 'zod';
+import { jobKeySchema, taskIdSchema } from './job-key.ts';
+
+/** FIFO, message group = pool: drain everything that waits in this pool. */
+export const matcherWakeSchema = z.object({ v: z.literal(1), pool: z.string() });
+export type MatcherWake = z.infer<typeof matcherWakeSchema>;
+
+/** FIFO, message group = job path: make tasks match the job's desired state. */
+export const reconcileWakeSchema = z.object({ v: z.literal(1), key: jobKeySchema });
+export type ReconcileWake = z.infer<typeof reconcileWakeSchema>;
+
+/** Delayed message (at most 15 minutes): look at this task when it is due. */
+export const timerSchema = z.discriminatedUnion('kind', [
+  /** THROTTLED -> PENDING at dueAt. */
+  z.object({ v: z.literal(1), kind: z.literal('unthrottle'), taskId: taskIdSchema, dueAt: z.number().int() }),
+  /** Still KILLING: send the kill again; previousMs feeds the backoff. */
+  z.object({ v: z.literal(1), kind: z.literal('killRetry'), taskId: taskIdSchema, previousMs: z.number() }),
+]);
+export type Timer = z.infer<typeof timerSchema>;

@@ -1,0 +1,177 @@
+// The store port: every read and every atomic write the control plane makes, in the words of the domain. The DynamoDB
+// adapter implements it; the contract suite (test/contract) says what each method promises. A write either happens whole
+// or reports a conflict as data; exceptions are for a store that is slow or gone.
+import type { Agent, Ledger, Offer } from '../model/agent.ts';
+import type { Job } from '../model/job.ts';
+import type { JobKey } from '../model/job-key.ts';
+import type { PendingReason } from '../model/reason.ts';
+import type { Grant, Resources } from '../model/resources.ts';
+import type { Task, TaskState } from '../model/task.ts';
+import type { Constraint, TaskConfig } from '../model/task-config.ts';
+
+/** One page of a listing; `next` is an opaque cursor, absent at the end. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next?: string;
+}
+
+export interface CreateJobInput {
+  readonly job: Job;
+  /** Every config the job names, by content id. */
+  readonly configs: ReadonlyMap<string, TaskConfig>;
+  /** Client token: the same token with the same request answers as the first time. */
+  readonly token?: { readonly value: string; readonly requestHash: string };
+  /** Replace a stored job whose tasks have all ended; the row must still be at this spec version. */
+  readonly replaces?: { readonly specVersion: number };
+}
+export type CreateJobOutcome =
+  | { readonly kind: 'created' }
+  | { readonly kind: 'exists'; readonly job: Job }
+  | { readonly kind: 'replayed'; readonly job: Job }
+  | { readonly kind: 'tokenReused' };
+
+/** A planned state change (see shared/domain/task/apply.ts) as the store writes it. */
+export interface TransitionWrite {
+  /** The row as it was read; the write is conditional on its taskId and state. */
+  readonly task: Task;
+  /** The row as it becomes; absent when it is deleted (a PENDING or THROTTLED task killed). */
+  readonly next?: Task;
+  /** The next generation, written in the same transaction, conditional on not existing. */
+  readonly successor?: Task;
+}
+export type TransitionOutcome =
+  | { readonly kind: 'committed' }
+  /** Somebody else was first: the row as it is now, absent if gone. Nothing was written. */
+  | { readonly kind: 'conflict'; readonly current?: Task };
+
+/** What the matcher needs to know of a waiting task; read from the sparse pending index. */
+export interface PendingRow {
+  readonly taskId: string;
+  readonly configId: string;
+  readonly generation: number;
+  readonly instance: number;
+  readonly key: JobKey;
+  readonly priority: number;
+  readonly createdAt: number;
+  readonly resources: Resources;
+  readonly constraints: readonly Constraint[];
+}
+
+export interface AssignInput {
+  readonly agentId: string;
+  /** The ledger the plan was made from; the write is conditional on this version. */
+  readonly ledgerVersion: number;
+  /** The ledger afterwards (version + 1, tasks in `live`). */
+  readonly after: Ledger;
+  /** At most 99 (one transaction takes 100 items). */
+  readonly tasks: readonly { readonly row: PendingRow; readonly grant: Grant }[];
+  readonly now: number;
+  readonly deadlineAt: number;
+}
+export type AssignOutcome =
+  | { readonly kind: 'committed' }
+  /** The ledger moved on or is busy: re-read this agent and plan again. Nothing was written. */
+  | { readonly kind: 'ledgerConflict' }
+  /** These tasks are no longer PENDING: drop them and plan the rest again. Nothing was written. */
+  | { readonly kind: 'taskConflict'; readonly taskIds: readonly string[] };
+
+export interface Release {
+  readonly taskId: string;
+  readonly resources: Resources;
+  readonly grant: Grant;
+}
+
+export interface AgentWithLedger {
+  readonly agent: Agent;
+  readonly ledger: Ledger;
+}
+
+/** Write units by where they were used, counted from the engine's own answers. */
+export interface CapacityMeter {
+  add(operation: string, table: string, writeUnits: number, readUnits: number): void;
+}
+
+export interface Store {
+  // -- jobs --
+  /** One transaction: job row, its role's directory entry, configs (as many as fit; the rest before it), token. */
+  createJob(input: CreateJobInput): Promise<CreateJobOutcome>;
+  getJob(key: JobKey): Promise<Job | undefined>;
+  listJobs(
+    filter: { readonly role?: string; readonly environment?: string },
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<Page<Job>>;
+  /** Replaces the row if it is still at `expected` (spec and reconciled version); 'conflict' carries the row as it is. */
+  updateJob(
+    next: Job,
+    expected: { readonly specVersion: number; readonly reconciledVersion: number },
+  ): Promise<{ readonly kind: 'committed' } | { readonly kind: 'conflict'; readonly current?: Job }>;
+  getConfigs(key: JobKey, configIds: readonly string[]): Promise<ReadonlyMap<string, TaskConfig>>;
+
+  // -- tasks --
+  getTask(taskId: string): Promise<Task | undefined>;
+  /** Consistent read of many tasks; ids without a row are left out. */
+  getTasks(taskIds: readonly string[]): Promise<readonly Task[]>;
+  /** All rows (live and history) of instances lo..hi of a job, consistent; reads only the buckets that hold them. */
+  listTasks(key: JobKey, interval: readonly [lo: number, hi: number]): Promise<readonly Task[]>;
+  /** Inserts rows that do not exist yet; answers which did already (left untouched). Safe to repeat. */
+  insertTasks(tasks: readonly Task[]): Promise<{ readonly existing: readonly string[] }>;
+  transition(write: TransitionWrite): Promise<TransitionOutcome>;
+  /** Many independent transitions, each atomic by itself, outcomes in order. */
+  transitionAll(writes: readonly TransitionWrite[]): Promise<readonly TransitionOutcome[]>;
+
+  // -- matching --
+  /** Waiting tasks of a pool in priority then age order, up to `limit`. Index read: may lag; commits are conditional. */
+  listPending(pool: string, limit: number): Promise<readonly PendingRow[]>;
+  assign(input: AssignInput): Promise<AssignOutcome>;
+  /** Gives resources back; a task not in the ledger's `live` is skipped, so repeating changes nothing. */
+  release(agentId: string, releases: readonly Release[]): Promise<{ readonly released: readonly string[] }>;
+  /** The latest verdict on waiting tasks, by job and config. Best effort, expires. */
+  putReasons(
+    reasons: readonly { readonly key: JobKey; readonly configId: string; readonly reason: PendingReason }[],
+  ): Promise<void>;
+  getReasons(key: JobKey): Promise<ReadonlyMap<string, PendingReason>>;
+
+  // -- agents --
+  /** First registration writes agent and ledger; a later one updates the offer and keeps the ledger's commitments. */
+  registerAgent(
+    offer: Offer,
+    sessionId: string,
+    now: number,
+  ): Promise<{ readonly kind: 'registered' | 'updated' }>;
+  getAgent(agentId: string): Promise<AgentWithLedger | undefined>;
+  listAgents(
+    filter: { readonly pool?: string },
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<Page<AgentWithLedger>>;
+  /** Every agent of a pool with its ledger, consistent. */
+  loadPool(pool: string): Promise<readonly AgentWithLedger[]>;
+  /** Tasks on an agent (ASSIGNED .. KILLING), consistent rows found through the by-agent index. */
+  listOnAgent(agentId: string): Promise<readonly Task[]>;
+  heartbeat(agentId: string, sessionId: string, at: number): Promise<void>;
+  lastSeen(agentIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+
+  // -- sweeping --
+  /** Tasks whose index entry is due in one shard; the row's own deadlineAt decides (lazy timer). */
+  listDue(shard: number, now: number, limit: number): Promise<readonly Task[]>;
+  /** Moves a not-yet-due index entry to the row's deadline, or drops it if the row has none. */
+  deferDue(task: Task): Promise<void>;
+  /** Pools with waiting tasks, for the safety-net wake-up. */
+  pendingPools(): Promise<readonly string[]>;
+
+  /** Cheap read that proves the store answers. */
+  ping(): Promise<void>;
+}
+
+/** States that appear in a stream record before and after a change. */
+export interface TaskChange {
+  readonly before?: Task;
+  readonly after?: Task;
+}
+export type StreamChange =
+  | { readonly kind: 'task'; readonly before?: Task; readonly after?: Task }
+  | { readonly kind: 'job'; readonly before?: Job; readonly after?: Job }
+  | { readonly kind: 'agent'; readonly before?: Agent; readonly after?: Agent }
+  | { readonly kind: 'ledger'; readonly before?: Ledger; readonly after?: Ledger }
+  | { readonly kind: 'other' };
+
+export type { TaskState };
