@@ -18,10 +18,13 @@ export const fanoutEnvSchema = z.object({
   TIMERS_QUEUE_URL: z.string(),
   EVENT_BUS_NAME: z.string(),
 });
-export const matcherEnvSchema = z.object({ ...base });
-export const reconcilerEnvSchema = z.object({ ...base });
+/** The matcher continues itself through its own queue when its time is short. */
+export const matcherEnvSchema = z.object({ ...base, MATCHER_QUEUE_URL: z.string() });
+/** The reconciler continues itself through its own queue when its time is short. */
+export const reconcilerEnvSchema = z.object({ ...base, RECONCILER_QUEUE_URL: z.string() });
 export const agentEventsEnvSchema = z.object({ ...base });
-export const timersEnvSchema = z.object({ ...base });
+/** A timer that is not yet due is armed again. */
+export const timersEnvSchema = z.object({ ...base, TIMERS_QUEUE_URL: z.string() });
 export const sweeperEnvSchema = z.object({
   ...base,
   MATCHER_QUEUE_URL: z.string(),
