@@ -57,3 +57,12 @@ export function parseTaskId(text: string): TaskRef | undefined {
     suffix: suffix as string,
   };
 }
+
+/**
+ * `<instance>.<suffix>`: what a ledger's `live` holds for a task instead of its whole id, which may be 900 characters.
+ * The random suffix keeps it unique on an agent.
+ */
+export function liveId(taskId: string): string {
+  const [, , , instance, , suffix] = taskId.split('~');
+  return suffix === undefined ? taskId : `${instance}.${suffix}`;
+}
