@@ -12,7 +12,7 @@ export const transientStates = [
   'DRAINING',
   'KILLING',
 ] as const satisfies TaskState[];
-export type TransientState = (typeof transientStates)[number];
+type TransientState = (typeof transientStates)[number];
 
 /**
  * Milliseconds a task may stay in each state. PARTITIONED is the partition policy: the delay before the task is given

@@ -21,16 +21,11 @@ export const effectOrder = [
 export type Effect = (typeof effectOrder)[number];
 
 /** A reschedule that depends on the task; `attempt` turns it into RESCHEDULE or drops it. */
-export const conditionalEffects = [
-  'RESCHEDULE_IF_SERVICE',
-  'RESCHEDULE_IF_RETRY_LEFT',
-  'RESCHEDULE_UNLESS_KILLED',
-] as const;
-export type ConditionalEffect = (typeof conditionalEffects)[number];
+type ConditionalEffect = 'RESCHEDULE_IF_SERVICE' | 'RESCHEDULE_IF_RETRY_LEFT' | 'RESCHEDULE_UNLESS_KILLED';
 export type TableEffect = Effect | ConditionalEffect;
 
 /** An entry of the table. `allowed: false` means the state stays as it is and only the kill is sent. */
-export interface TransitionRule {
+interface TransitionRule {
   readonly allowed: boolean;
   readonly effects: readonly TableEffect[];
 }
@@ -137,9 +132,8 @@ export const transitionTable: Readonly<Record<MachineState, Row>> = {
   DELETED: straysAreKilled,
 };
 
-export const outcomes = ['SUCCESS', 'NOOP', 'ILLEGAL', 'ILLEGAL_WITH_KILL'] as const;
 /** Result of trying a pair. ILLEGAL_WITH_KILL: nothing is written, but a kill must be sent. */
-export type Outcome = (typeof outcomes)[number];
+export type Outcome = 'SUCCESS' | 'NOOP' | 'ILLEGAL' | 'ILLEGAL_WITH_KILL';
 
 /** What the conditional reschedules look at. */
 export interface TransitionFacts {

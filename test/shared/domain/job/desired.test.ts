@@ -221,29 +221,45 @@ describe('any sequence of edits', () => {
     }),
   );
 
+  type Edit = typeof edit extends fc.Arbitrary<infer T> ? T : never;
+  /** The same job as a plain map, instance -> config id. */
+  type Wanted = ReadonlyMap<number, string>;
+
+  const numbers = ([low, high]: InstanceRange) => Array.from({ length: high - low + 1 }, (_, i) => low + i);
+
+  function apply(job: Job, one: Edit, configId: string | undefined): Job {
+    if (one.kind === 'kill') return killInstances(job, one.ranges, 'm', 2000);
+    return configId === undefined ? job : addInstances(job, one.count, one.template, 2000);
+  }
+  function applyPlainly(wanted: Wanted, one: Edit, configId: string | undefined): Wanted {
+    if (one.kind === 'kill') {
+      const killed = new Set(one.ranges.flatMap(numbers));
+      return new Map([...wanted].filter(([instance]) => !killed.has(instance)));
+    }
+    if (configId === undefined) return wanted;
+    const highest = Math.max(...wanted.keys());
+    const added = numbers([highest + 1, highest + one.count]);
+    return new Map([...wanted, ...added.map((instance): [number, string] => [instance, configId])]);
+  }
+
   it('keeps ranges sorted and disjoint, agrees with plain sets, and grows the version', () => {
     fc.assert(
       fc.property(fc.array(edit, { maxLength: 20 }), (edits) => {
         let job: Job = sampleJob([[0, 9]], [[20, 24]]);
-        const wanted = new Map<number, string>();
-        for (let i = 0; i < 10; i++) wanted.set(i, 'c0');
-        for (let i = 20; i < 25; i++) wanted.set(i, 'c1');
+        let wanted: Wanted = new Map([
+          ...numbers([0, 9]).map((instance): [number, string] => [instance, 'c0']),
+          ...numbers([20, 24]).map((instance): [number, string] => [instance, 'c1']),
+        ]);
         for (const one of edits) {
-          const before = job;
-          if (one.kind === 'kill') {
-            job = killInstances(job, one.ranges, 'm', 2000);
-            for (const [low, high] of one.ranges) for (let i = low; i <= high; i++) wanted.delete(i);
-          } else {
-            const configId = wanted.get(one.template);
-            if (configId === undefined) continue;
-            job = addInstances(job, one.count, one.template, 2000);
-            const first = Math.max(...wanted.keys()) + 1;
-            for (let i = 0; i < one.count; i++) wanted.set(first + i, configId);
-          }
-          expect(job.specVersion - before.specVersion).toBe(job === before ? 0 : 1);
+          const configId = one.kind === 'add' ? wanted.get(one.template) : undefined;
+          const next = apply(job, one, configId);
+          const nextWanted = applyPlainly(wanted, one, configId);
+          const changed = nextWanted.size !== wanted.size;
+          expect([next.specVersion - job.specVersion, next !== job]).toEqual([changed ? 1 : 0, changed]);
+          [job, wanted] = [next, nextWanted];
         }
-        const listed = job.desired.flatMap(({ instances: [low, high], configId }) =>
-          Array.from({ length: high - low + 1 }, (_, i): [number, string] => [low + i, configId]),
+        const listed = job.desired.flatMap(({ instances, configId }) =>
+          numbers(instances).map((instance): [number, string] => [instance, configId]),
         );
         expect(listed).toEqual([...wanted].toSorted(([a], [b]) => a - b));
         expect(desiredCount(job)).toBe(wanted.size);
