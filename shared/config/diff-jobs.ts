@@ -1,0 +1,177 @@
+// What a proposed job would change (`job diff`, spec/client-and-ui.md section 3): instances added, removed, changed and
+// kept, and for each pair of configs the fields that differ.
+import { contentId } from '../lib/hash.ts';
+import type { InstanceRange } from '../model/job-key.ts';
+import { type TaskConfig, taskConfigSchema } from '../model/task-config.ts';
+import { countInstances, formatRanges, normaliseRanges } from './instance-ranges.ts';
+
+/** Instances and the config they run. */
+export interface ConfiguredInstances {
+  readonly instances: readonly InstanceRange[];
+  readonly task: TaskConfig;
+}
+
+/** One field that differs; a side is absent when the field is. */
+export interface FieldChange {
+  /** `resources.cpuMilli`, `processes[web].cmdline`. */
+  readonly path: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+/** Instances that go from one config to another. */
+export interface ConfigChange {
+  readonly instances: InstanceRange[];
+  readonly fields: FieldChange[];
+}
+
+export interface JobDiff {
+  readonly added: InstanceRange[];
+  readonly removed: InstanceRange[];
+  readonly changed: InstanceRange[];
+  readonly unchanged: InstanceRange[];
+  readonly changes: ConfigChange[];
+}
+
+interface Segment {
+  readonly from: number;
+  readonly to: number;
+  readonly id: string;
+}
+
+/** Compares by content: the same config under another order of fields is no change. */
+export function diffJobs(
+  current: readonly ConfiguredInstances[],
+  proposed: readonly ConfiguredInstances[],
+): JobDiff {
+  const configs = new Map<string, TaskConfig>();
+  const before = segments(current, configs);
+  const after = segments(proposed, configs);
+  const diff: JobDiff = { added: [], removed: [], changed: [], unchanged: [], changes: [] };
+  const changes = new Map<
+    string,
+    { readonly from: string; readonly to: string; instances: InstanceRange[] }
+  >();
+  for (const { range, left, right } of overlay(before, after)) {
+    if (left === undefined) diff.added.push(range);
+    else if (right === undefined) diff.removed.push(range);
+    else if (left === right) diff.unchanged.push(range);
+    else {
+      diff.changed.push(range);
+      const pair = `${left} ${right}`;
+      const change = changes.get(pair);
+      if (change === undefined) changes.set(pair, { from: left, to: right, instances: [range] });
+      else change.instances.push(range);
+    }
+  }
+  return {
+    added: normaliseRanges(diff.added),
+    removed: normaliseRanges(diff.removed),
+    changed: normaliseRanges(diff.changed),
+    unchanged: normaliseRanges(diff.unchanged),
+    changes: Array.from(changes.values(), ({ from, to, instances }) => ({
+      instances: normaliseRanges(instances),
+      fields: diffConfigs(configs.get(from) as TaskConfig, configs.get(to) as TaskConfig),
+    })),
+  };
+}
+
+/** Ranges in order, each with the id of its config. */
+function segments(groups: readonly ConfiguredInstances[], configs: Map<string, TaskConfig>): Segment[] {
+  return groups
+    .flatMap(({ instances, task }) => {
+      const config = taskConfigSchema.parse(task);
+      const id = contentId(config);
+      configs.set(id, config);
+      return instances.map(([from, to]): Segment => ({ from, to, id }));
+    })
+    .toSorted((a, b) => a.from - b.from);
+}
+
+interface Overlaid {
+  readonly range: InstanceRange;
+  readonly left?: string;
+  readonly right?: string;
+}
+
+/** Cuts both sides at every boundary of either and says what each piece runs. */
+function overlay(before: readonly Segment[], after: readonly Segment[]): Overlaid[] {
+  const cuts = [...new Set([...before, ...after].flatMap(({ from, to }) => [from, to + 1]))].sort(
+    (a, b) => a - b,
+  );
+  const left = cursor(before);
+  const right = cursor(after);
+  return cuts.slice(0, -1).flatMap((from, index): Overlaid[] => {
+    const [a, b] = [left(from), right(from)];
+    if (a === undefined && b === undefined) return [];
+    const range: InstanceRange = [from, (cuts[index + 1] as number) - 1];
+    return [{ range, ...(a === undefined ? {} : { left: a }), ...(b === undefined ? {} : { right: b }) }];
+  });
+}
+
+/** The config id at growing instance numbers. */
+function cursor(list: readonly Segment[]): (instance: number) => string | undefined {
+  let at = 0;
+  return (instance) => {
+    while (at < list.length && (list[at] as Segment).to < instance) at += 1;
+    const segment = list[at];
+    return segment !== undefined && segment.from <= instance ? segment.id : undefined;
+  };
+}
+
+/** Every field that differs between two configs, in the order of their paths. */
+export function diffConfigs(before: TaskConfig, after: TaskConfig): FieldChange[] {
+  const left = flatten(before);
+  const right = flatten(after);
+  const paths = [...new Set([...left.keys(), ...right.keys()])].sort();
+  return paths.flatMap((path): FieldChange[] => {
+    const [a, b] = [left.get(path), right.get(path)];
+    if (JSON.stringify(a) === JSON.stringify(b)) return [];
+    return [{ path, ...(left.has(path) ? { before: a } : {}), ...(right.has(path) ? { after: b } : {}) }];
+  });
+}
+
+/** Leaves by path. Lists of named things are keyed by name, so that inserting one does not change all after it. */
+function flatten(config: TaskConfig): Map<string, unknown> {
+  const leaves = new Map<string, unknown>();
+  const visit = (value: unknown, path: string): void => {
+    if (Array.isArray(value)) {
+      for (const [index, item] of value.entries()) visit(item, `${path}[${keyOf(item) ?? index}]`);
+      // The order of processes is what `order: sequential` was; ordering carries it, so names alone are compared here.
+      if (value.length === 0) leaves.set(path, []);
+    } else if (value !== null && typeof value === 'object') {
+      const entries = Object.entries(value);
+      for (const [key, inner] of entries) visit(inner, path === '' ? key : `${path}.${key}`);
+      if (entries.length === 0) leaves.set(path, {});
+    } else if (value !== undefined) leaves.set(path, value);
+  };
+  visit(config, '');
+  return leaves;
+}
+
+function keyOf(item: unknown): string | undefined {
+  if (item === null || typeof item !== 'object') return undefined;
+  if ('name' in item && typeof item.name === 'string') return item.name;
+  return 'attribute' in item && typeof item.attribute === 'string' ? item.attribute : undefined;
+}
+
+/** The diff as text: one line per group of instances, then `-` and `+` lines per field. */
+export function formatJobDiff(diff: JobDiff): string {
+  const groups: readonly [string, InstanceRange[]][] = [
+    ['add', diff.added],
+    ['remove', diff.removed],
+    ['change', diff.changed],
+    ['keep', diff.unchanged],
+  ];
+  const lines = groups
+    .filter(([, ranges]) => ranges.length > 0)
+    .map(([verb, ranges]) => `${verb} ${countInstances(ranges)}: instances ${formatRanges(ranges)}`);
+  for (const { instances, fields } of diff.changes) {
+    lines.push('', `instances ${formatRanges(instances)}:`);
+    for (const field of fields) {
+      if ('before' in field) lines.push(`- ${field.path}: ${JSON.stringify(field.before)}`);
+      if ('after' in field) lines.push(`+ ${field.path}: ${JSON.stringify(field.after)}`);
+    }
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,117 @@
+// Loads a job file from disk: YAML and JSON are read and parsed, TypeScript and JavaScript are imported by Node itself
+// (type stripping), so a job file can compute what it exports.
+import { readFile, stat } from 'node:fs/promises';
+import { basename, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { BorealisError } from '../lib/errors.ts';
+import {
+  type JobFile,
+  type JobFileOptions,
+  maxJobFileBytes,
+  parseJobFile,
+  parseJobObject,
+} from './parse-job-file.ts';
+import { jobFileError } from './problem.ts';
+
+const textFormats: Readonly<Record<string, 'yaml' | 'json'>> = {
+  '.yaml': 'yaml',
+  '.yml': 'yaml',
+  '.json': 'json',
+};
+const moduleExtensions = ['.ts', '.mts', '.js', '.mjs'];
+
+/**
+ * Reads `path` and returns its jobs (only the one named by `options.key`, if given). Throws INVALID_CONFIG for a file that
+ * can't be read, is of no known kind, or has problems; see parseJobFile.
+ */
+export async function loadJobFile(path: string, options: JobFileOptions = {}): Promise<JobFile> {
+  const extension = extname(path).toLowerCase();
+  const format = textFormats[extension];
+  if (format === undefined && !moduleExtensions.includes(extension)) {
+    throw unreadable(
+      path,
+      `${basename(path)} is no job file: its name must end in .yaml, .yml, .json, .ts or .js`,
+    );
+  }
+  await checkSize(path);
+  if (format === undefined) return parseJobObject(await importJobs(path), { ...options, fileName: path });
+  return parseJobFile(await read(path), { ...options, format, fileName: path });
+}
+
+async function read(path: string): Promise<string> {
+  const bytes = await readFile(path);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw unreadable(path, `${path} is not UTF-8 text; save it as UTF-8`, cause);
+  }
+}
+
+async function checkSize(path: string): Promise<void> {
+  let info: Awaited<ReturnType<typeof stat>>;
+  try {
+    info = await stat(path);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const why = code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission denied' : code;
+    throw unreadable(path, `cannot read ${path}: ${why}; check the path`, cause);
+  }
+  if (!info.isFile()) throw unreadable(path, `${path} is not a file; name the job file itself`);
+  if (info.size > maxJobFileBytes) {
+    throw unreadable(
+      path,
+      `${path} is larger than ${maxJobFileBytes / 1024} KiB; split it into several files`,
+    );
+  }
+}
+
+function unreadable(path: string, message: string, cause?: unknown): BorealisError {
+  return new BorealisError('INVALID_CONFIG', `${message}. Nothing was submitted.`, {
+    details: { file: path },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The default export, or else `jobs`, of a module. */
+async function importJobs(path: string): Promise<unknown> {
+  const url = pathToFileURL(resolve(path));
+  // A long-lived process that loads the file again must see what it says now.
+  url.searchParams.set('read', String((await stat(path)).mtimeMs));
+  let exported: { readonly default?: unknown; readonly jobs?: unknown };
+  try {
+    exported = (await import(url.href)) as typeof exported;
+  } catch (cause) {
+    throw importError(path, url, cause);
+  }
+  const value = exported.default ?? exported.jobs;
+  if (value !== undefined) return value;
+  throw jobFileError(path, [
+    {
+      file: path,
+      path: [],
+      message: 'the file exports no job',
+      hint: 'export the job, or a list of jobs, as default or as jobs',
+    },
+  ]);
+}
+
+/** The place of an error thrown while the module was read or run, from its stack. */
+function importError(path: string, url: URL, cause: unknown): BorealisError {
+  const stack = cause instanceof Error ? (cause.stack ?? '') : '';
+  const [position] = [url.href, url.pathname, resolve(path)].flatMap((name) => {
+    const at = stack.indexOf(`${name}:`);
+    const match = at === -1 ? null : /^:(\d+)(?::(\d+))?/.exec(stack.slice(at + name.length));
+    return match === null ? [] : [match];
+  });
+  const line =
+    position?.[1] === undefined ? {} : { line: Number(position[1]), column: Number(position[2] ?? 1) };
+  const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+  const hint = 'the file must run by itself; try node FILE';
+  return jobFileError(
+    path,
+    [{ file: path, path: [], message: `the file fails when run: ${what}`, hint, ...line }],
+    {
+      cause,
+    },
+  );
+}
