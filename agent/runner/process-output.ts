@@ -1,0 +1,134 @@
+// Where the output of one run goes: files in the sandbox (rotated or not), the runner's own stdout, both or nowhere
+// (spec/executor.md section 6).
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessConfig } from '../../shared/model/task-config.ts';
+import { processLogDir } from '../runtime/layout.ts';
+import type { Pipe } from './fifo.ts';
+import { openPipes } from './fifo.ts';
+import { openForAppend, RotatingLog } from './rotating-log.ts';
+
+const streams = ['stdout', 'stderr'] as const;
+const mib = 1024 * 1024;
+const defaultLogger = {
+  destination: 'file',
+  mode: 'rotate',
+  rotateSizeMb: 100,
+  rotateBackups: 5,
+} satisfies NonNullable<ProcessConfig['logger']>;
+
+/** Output of one run of a process. */
+export interface ProcessOutput {
+  /** For spawn: descriptors or 'ignore' for stdout and stderr. */
+  readonly stdio: readonly (number | 'ignore')[];
+  /** To be called right after the spawn: gives up the child's descriptors. */
+  afterSpawn(): void;
+  /** Waits until everything written has been stored, at most this long (others may hold the pipe open), and closes. */
+  drain(withinMs: number): Promise<void>;
+  /** When nobody can write any more and all is stored. */
+  readonly closed: Promise<unknown>;
+}
+
+export interface OutputTarget {
+  readonly sandbox: string;
+  /** Folder for short-lived FIFOs. */
+  readonly taskDir: string;
+  /** A write to a log failed; the output is dropped from then on. */
+  readonly onError: (error: Error) => void;
+}
+
+/** Opens the output of one run; throws if files or pipes can't be made. */
+export function openOutput(process: ProcessConfig, run: number, target: OutputTarget): ProcessOutput {
+  const logger = process.logger ?? defaultLogger;
+  if (logger.destination === 'none') {
+    return {
+      stdio: ['ignore', 'ignore'],
+      afterSpawn: () => {},
+      drain: async () => {},
+      closed: Promise.resolve(),
+    };
+  }
+  const toFile = logger.destination !== 'console';
+  const dir = toFile ? makeLogDir(process.name, run, target) : '';
+  if (logger.destination === 'file' && logger.mode === 'standard') return directOutput(dir);
+  const limits = {
+    maxBytes: logger.mode === 'rotate' ? logger.rotateSizeMb * mib : 0,
+    backups: logger.rotateBackups,
+  };
+  const logs = streams.map((stream) => (toFile ? new RotatingLog(join(dir, stream), limits) : undefined));
+  const pipes = openPipes(streams.map((stream) => join(target.taskDir, `.${stream}.${run}.${randomName()}`)));
+  const ends = pipes.map((pipe, i) =>
+    pump(pipe, logs[i], logger.destination === 'file' ? undefined : i + 1, target),
+  );
+  const closed = Promise.all(ends);
+  return {
+    closed,
+    stdio: pipes.map((pipe) => pipe.childFd),
+    afterSpawn: () => {
+      for (const pipe of pipes) fs.closeSync(pipe.childFd);
+    },
+    drain: async (withinMs) => {
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, withinMs).unref())]);
+      for (const pipe of pipes) pipe.reader.destroy();
+      await closed;
+    },
+  };
+}
+
+/** Standard mode: the process writes the files itself, so its output even outlives the runner. */
+function directOutput(dir: string): ProcessOutput {
+  const fds = streams.map((stream) => openForAppend(join(dir, stream)));
+  return {
+    stdio: fds,
+    afterSpawn: () => {
+      for (const fd of fds) fs.closeSync(fd);
+    },
+    drain: async () => {},
+    closed: Promise.resolve(),
+  };
+}
+
+/** Copies a pipe to its log and, if given, to one of our own descriptors; resolves at the end of the pipe. */
+function pump(
+  pipe: Pipe,
+  log: RotatingLog | undefined,
+  ownFd: number | undefined,
+  target: OutputTarget,
+): Promise<void> {
+  let isBroken = false;
+  pipe.reader.on('data', (bytes: Buffer) => {
+    if (isBroken) return;
+    try {
+      log?.write(bytes);
+      if (ownFd !== undefined) fs.writeSync(ownFd, bytes);
+    } catch (error) {
+      isBroken = true; // keep reading, or the process would block on a full pipe
+      target.onError(error as Error);
+    }
+  });
+  pipe.reader.on('error', target.onError);
+  return new Promise((resolve) => {
+    pipe.reader.on('close', () => {
+      log?.close();
+      resolve();
+    });
+  });
+}
+
+/** Makes `.logs/<process>/<run>`; refuses a path the task has bent elsewhere with symbolic links. */
+function makeLogDir(process: string, run: number, target: OutputTarget): string {
+  const parent = processLogDir(target.sandbox, process);
+  const dir = join(parent, String(run));
+  fs.mkdirSync(dir, { recursive: true });
+  if (fs.realpathSync(dir) !== join(fs.realpathSync(target.sandbox), dir.slice(target.sandbox.length))) {
+    throw new Error(
+      `the log folder ${dir.slice(target.sandbox.length + 1)} is reached through a symbolic link`,
+    );
+  }
+  return dir;
+}
+
+let names = 0;
+function randomName(): string {
+  return `${process.pid}.${names++}`;
+}

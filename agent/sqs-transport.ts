@@ -1,0 +1,121 @@
+// The transport of a real agent: reports to the intake queue, commands from the agent's own queue, the level from the
+// API. The agent's queue is made by the control plane some moments after the registration, so its absence is normal.
+import type { SQSClientConfig } from '@aws-sdk/client-sqs';
+import {
+  DeleteMessageCommand,
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { BorealisError } from '../shared/lib/errors.ts';
+import type { AgentCommand } from '../shared/model/protocol.ts';
+import { agentCommandSchema, desiredTasksSchema } from '../shared/model/protocol.ts';
+import { agentQueueName } from '../shared/model/protocol-names.ts';
+import type { AgentLog } from './log.ts';
+import { errorText } from './log.ts';
+import type { AgentTransport, ReceivedCommand } from './transport.ts';
+
+/** Seconds one receive waits for a message; the longest SQS allows. */
+const longPollSecs = 20;
+const desiredTimeoutMs = 15_000;
+
+export interface SqsTransportOptions {
+  readonly cluster: string;
+  readonly agentId: string;
+  /** Base URL of the API, without a slash at the end. */
+  readonly api: string;
+  readonly intakeQueueUrl: string;
+  /** Region, endpoint and credentials of SQS; the SDK's own defaults otherwise. */
+  readonly sqs?: SQSClientConfig;
+  /** Replaces fetch, for instance by one that signs requests. */
+  readonly fetch?: typeof fetch;
+  readonly log: AgentLog;
+}
+
+/** The production transport, and what closes its connections. */
+export function createSqsTransport(options: SqsTransportOptions): AgentTransport & { close(): void } {
+  const client = new SQSClient(options.sqs ?? {});
+  let queueUrl: string | undefined;
+  const receive = async (signal: AbortSignal): Promise<readonly ReceivedCommand[]> => {
+    queueUrl ??= await findQueue(client, options, signal);
+    const url = queueUrl;
+    try {
+      const answer = await client.send(
+        new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: longPollSecs }),
+        { abortSignal: signal, requestTimeout: (longPollSecs + 10) * 1000 },
+      );
+      return await readMessages(client, url, answer.Messages ?? [], options.log);
+    } catch (error) {
+      queueUrl = undefined; // it may have been removed and made anew
+      throw error;
+    }
+  };
+  return {
+    receive,
+    send: async (report) => {
+      await client.send(
+        new SendMessageCommand({ QueueUrl: options.intakeQueueUrl, MessageBody: JSON.stringify(report) }),
+      );
+    },
+    desired: (signal) => fetchDesired(options, signal),
+    close: () => client.destroy(),
+  };
+}
+
+async function findQueue(
+  client: SQSClient,
+  options: SqsTransportOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const QueueName = agentQueueName(options.cluster, options.agentId);
+  const answer = await client.send(new GetQueueUrlCommand({ QueueName }), { abortSignal: signal });
+  if (!answer.QueueUrl) throw new BorealisError('UNAVAILABLE', `SQS gave no URL for the queue ${QueueName}`);
+  return answer.QueueUrl;
+}
+
+async function readMessages(
+  client: SQSClient,
+  url: string,
+  messages: readonly { Body?: string | undefined; ReceiptHandle?: string | undefined }[],
+  log: AgentLog,
+): Promise<ReceivedCommand[]> {
+  const received: ReceivedCommand[] = [];
+  for (const message of messages) {
+    const ack = async () => {
+      await client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: message.ReceiptHandle }));
+    };
+    const command = parseCommand(message.Body, log);
+    if (command) received.push({ command, ack });
+    // Nobody will ever understand it; what it asked for still comes with the level.
+    else await ack();
+  }
+  return received;
+}
+
+/** The command in a message body, or undefined (and a log line) for anything else. */
+export function parseCommand(body: string | undefined, log: AgentLog): AgentCommand | undefined {
+  try {
+    return agentCommandSchema.parse(JSON.parse(body ?? ''));
+  } catch (error) {
+    log('error', 'dropped a message that is not a command', {
+      error: errorText(error).slice(0, 500),
+      body: (body ?? '').slice(0, 200),
+    });
+    return undefined;
+  }
+}
+
+async function fetchDesired(options: SqsTransportOptions, signal: AbortSignal) {
+  const url = `${options.api}/agents/${options.agentId}/tasks`;
+  const response = await (options.fetch ?? fetch)(url, {
+    signal: AbortSignal.any([signal, AbortSignal.timeout(desiredTimeoutMs)]),
+  });
+  if (response.status === 404) {
+    throw new BorealisError('NOT_FOUND', `agent ${options.agentId} is not registered at ${options.api}`);
+  }
+  if (!response.ok) {
+    throw new BorealisError('UNAVAILABLE', `GET ${url} answered ${response.status}; nothing was changed`);
+  }
+  return desiredTasksSchema.parse(await response.json());
+}
