@@ -1,0 +1,167 @@
+// Task statuses of one batch: read the rows, fold each task's statuses through the machine, write once per task.
+// A lost race is folded again on the row as it is now.
+import { applyTransition } from '../../shared/domain/task/apply.ts';
+import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
+import { attemptedState } from '../../shared/domain/task/reports.ts';
+import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { outcomeOf } from '../../shared/domain/task/transitions.ts';
+import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
+import type { TaskStatus } from '../../shared/model/protocol.ts';
+import type { Task } from '../../shared/model/task.ts';
+import type { Store, TransitionWrite } from '../../shared/store/port.ts';
+import { mapBounded } from '../bounded.ts';
+import type { AgentCommandPort, Log, MetricPort } from '../ports.ts';
+
+export interface StatusDeps {
+  readonly store: Pick<Store, 'getTasks' | 'transitionAll'>;
+  readonly agents: AgentCommandPort;
+  readonly timeouts: StateTimeouts;
+  readonly flapping: FlappingSettings;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: RandomSource;
+  readonly log: Log;
+  readonly meter: MetricPort;
+}
+
+export interface ReportedStatus {
+  /** The queue message it came in. */
+  readonly messageId: string;
+  /** Who says so; an agent may only report on its own tasks (design D11). */
+  readonly agentId: string;
+  readonly status: TaskStatus;
+}
+
+const maxTries = 5;
+const agentsAtOnce = 16;
+
+/** Applies all; adds to `failed` the messages that must come again. Never throws. */
+export async function applyStatuses(
+  statuses: readonly ReportedStatus[],
+  failed: Set<string>,
+  deps: StatusDeps,
+): Promise<void> {
+  if (statuses.length === 0) return;
+  const byTask = Map.groupBy(statuses, ({ status }) => status.taskId);
+  try {
+    const strays = await settle(byTask, failed, deps);
+    await answerStrays(strays, failed, deps);
+  } catch (error) {
+    for (const { messageId } of statuses) failed.add(messageId);
+    deps.log.error('task statuses could not be written; they come again', { error });
+  }
+}
+
+/** Writes what the statuses ask for; answers those to be answered by a kill. */
+async function settle(
+  byTask: ReadonlyMap<string, readonly ReportedStatus[]>,
+  failed: Set<string>,
+  deps: StatusDeps,
+): Promise<readonly ReportedStatus[]> {
+  const strays: ReportedStatus[] = [];
+  const rows = new Map((await deps.store.getTasks([...byTask.keys()])).map((task) => [task.taskId, task]));
+  let open = [...byTask.keys()];
+  for (let tries = 0; open.length > 0; tries++) {
+    const folds = open.map((taskId) => {
+      const fold = foldStatuses(rows.get(taskId), byTask.get(taskId) ?? [], deps);
+      return { taskId, ...fold };
+    });
+    const writing = folds.filter(({ write }) => write !== undefined);
+    const outcomes =
+      writing.length === 0 ? [] : await deps.store.transitionAll(writing.flatMap(({ write }) => write ?? []));
+    const lost = new Set<string>();
+    for (const [index, outcome] of outcomes.entries()) {
+      const taskId = writing[index]?.taskId ?? '';
+      if (outcome.kind === 'committed') continue;
+      lost.add(taskId);
+      if (outcome.current) rows.set(taskId, outcome.current);
+      else rows.delete(taskId);
+    }
+    for (const { taskId, stray } of folds) if (!lost.has(taskId) && stray) strays.push(stray);
+    open = [...lost];
+    if (tries + 1 < maxTries) continue;
+    for (const taskId of open) for (const { messageId } of byTask.get(taskId) ?? []) failed.add(messageId);
+    break;
+  }
+  return strays;
+}
+
+interface Fold {
+  /** From the row as it was read to where the statuses lead; absent if nothing changes. */
+  readonly write?: TransitionWrite;
+  /** A status that is answered by a kill. */
+  readonly stray?: ReportedStatus;
+}
+
+/** Several statuses of one task become one write that carries the events of all. */
+function foldStatuses(row: Task | undefined, statuses: readonly ReportedStatus[], deps: StatusDeps): Fold {
+  let current = row;
+  let successor: Task | undefined;
+  let stray: ReportedStatus | undefined;
+  for (const reported of statuses) {
+    const { to, message } = attemptedState(reported.status);
+    if (!current) {
+      if (outcomeOf('DELETED', to) === 'ILLEGAL_WITH_KILL') stray = reported;
+      continue;
+    }
+    if (current.agentId !== reported.agentId) {
+      refuseStranger(current, reported, deps);
+      continue;
+    }
+    const { timeouts, flapping } = deps;
+    const plan = applyTransition(current, to, { now: deps.clock(), message, timeouts, flapping }, deps);
+    if (plan.outcome === 'SUCCESS' && plan.next) {
+      current = plan.next;
+      successor = plan.successor ?? successor;
+    } else if (plan.outcome === 'ILLEGAL_WITH_KILL') {
+      stray = reported;
+    }
+    if (plan.outcome.startsWith('ILLEGAL')) countIllegal(current, reported, deps);
+  }
+  return {
+    ...(row &&
+      current &&
+      current !== row && { write: { task: row, next: current, ...(successor && { successor }) } }),
+    ...(stray && { stray }),
+  };
+}
+
+function refuseStranger(task: Task, { agentId, status }: ReportedStatus, { log, meter }: StatusDeps): void {
+  meter.count('ForeignReports', 1);
+  log.warn('an agent reported on a task that is not its own; the report is dropped', {
+    agentId,
+    taskId: status.taskId,
+    reported: status.state,
+    owner: task.agentId,
+  });
+}
+
+function countIllegal(task: Task, { agentId, status }: ReportedStatus, { log, meter }: StatusDeps): void {
+  meter.count('IllegalTransitions', 1);
+  log.warn('a report asks for a transition that is not allowed; the task is unchanged', {
+    agentId,
+    taskId: status.taskId,
+    from: task.state,
+    to: status.state,
+  });
+}
+
+/** Tells agents to end tasks that should not run. Nothing was written, so nothing can get lost in between. */
+async function answerStrays(
+  strays: readonly ReportedStatus[],
+  failed: Set<string>,
+  deps: StatusDeps,
+): Promise<void> {
+  const byAgent = Map.groupBy(strays, ({ agentId }) => agentId);
+  await mapBounded([...byAgent], agentsAtOnce, async ([agentId, reports]) => {
+    try {
+      const taskIds = [...new Set(reports.map(({ status }) => status.taskId))];
+      await deps.agents.send(agentId, [{ v: 1, kind: 'kill', taskIds }]);
+    } catch (error) {
+      for (const { messageId } of reports) failed.add(messageId);
+      deps.log.error(`agent ${agentId} could not be told to end stray tasks; its reports come again`, {
+        error,
+      });
+    }
+  });
+}

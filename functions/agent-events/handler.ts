@@ -1,0 +1,31 @@
+// The consumer of agent reports as a Lambda function.
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { agentEventsEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
+import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { createAgentCommandPort } from '../clients/agent-commands.ts';
+import { createMessagePort } from '../clients/message-port.ts';
+import { createSqsClient } from '../clients/sqs.ts';
+import { createStore } from '../clients/store.ts';
+import { workerChain } from '../middleware/worker.ts';
+import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { processReports } from './process-reports.ts';
+
+/** Wires the consumer to the services the environment names. */
+export function createHandler(environment: Environment) {
+  const env = parseEnv(agentEventsEnvSchema, environment);
+  const sqs = createSqsClient();
+  const { logger, metrics, log, meter } = createTelemetry('agent-events', env.BOREALIS_CLUSTER);
+  const deps = {
+    store: createStore(env),
+    agents: createAgentCommandPort(sqs, createMessagePort(sqs), env.BOREALIS_CLUSTER),
+    timeouts: defaultTimeouts,
+    flapping: defaultFlapping,
+    log,
+    meter,
+    ...platform,
+  };
+  return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) => processReports(event, deps));
+}
+
+export const handler = lazyHandler(createHandler);

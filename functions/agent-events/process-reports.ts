@@ -1,0 +1,116 @@
+// Reports of agents: registrations, heartbeats and task status. Statuses of a batch are put through the task machine in
+// order and written as one conditional change per task; only an answer that changes nothing (a kill of a task nobody
+// knows) is sent from here, every other effect comes from the stream.
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import type { Clock } from '../../shared/lib/ports.ts';
+import { type AgentReport, agentReportSchema } from '../../shared/model/protocol.ts';
+import type { Store } from '../../shared/store/port.ts';
+import { mapBounded } from '../bounded.ts';
+import { parseBody } from '../queue-batch.ts';
+import { applyStatuses, type ReportedStatus, type StatusDeps } from './apply-statuses.ts';
+
+export interface AgentEventsDeps extends StatusDeps {
+  readonly store: StatusDeps['store'] & Pick<Store, 'registerAgent' | 'heartbeat'>;
+  readonly clock: Clock;
+}
+
+const agentsAtOnce = 16;
+
+type Of<K extends AgentReport['kind']> = {
+  readonly id: string;
+  readonly report: Extract<AgentReport, { kind: K }>;
+};
+
+/** One batch. A message that cannot be read fails alone and ends in the dead-letter queue. */
+export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Promise<SQSBatchResponse> {
+  const failed = new Set<string>();
+  const registers: Of<'register'>[] = [];
+  const heartbeats: Of<'heartbeat'>[] = [];
+  const statuses: ReportedStatus[] = [];
+  for (const record of event.Records) {
+    const id = record.messageId;
+    const report = readReport(record, deps);
+    if (!report) {
+      failed.add(id);
+    } else if (report.kind === 'register') {
+      registers.push({ id, report });
+    } else if (report.kind === 'heartbeat') {
+      heartbeats.push({ id, report });
+    } else {
+      const { agentId } = report;
+      statuses.push(...report.statuses.map((status) => ({ messageId: id, agentId, status })));
+    }
+  }
+  await register(registers, failed, deps);
+  await Promise.all([beat(heartbeats, failed, deps), applyStatuses(statuses, failed, deps)]);
+  return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
+}
+
+function readReport(record: SQSEvent['Records'][number], deps: AgentEventsDeps): AgentReport | undefined {
+  try {
+    const report = parseBody(agentReportSchema, record);
+    if (report.kind !== 'register' || report.offer.agentId === report.agentId) return report;
+    deps.log.error('an agent registers the offer of another; the message ends in the dead-letter queue', {
+      agentId: report.agentId,
+      offered: report.offer.agentId,
+    });
+  } catch (error) {
+    deps.log.error('an agent report cannot be read; it ends in the dead-letter queue', { error });
+  }
+  deps.meter.count('MalformedReports', 1);
+  return undefined;
+}
+
+async function register(
+  registers: readonly Of<'register'>[],
+  failed: Set<string>,
+  deps: AgentEventsDeps,
+): Promise<void> {
+  // The newest of one agent decides; queues may deliver out of order.
+  const newest = latest(registers);
+  await mapBounded([...newest.values()], agentsAtOnce, async ({ report }) => {
+    await guarded(registers, report.agentId, failed, deps, async () => {
+      const { offer, sessionId } = report;
+      const { kind } = await deps.store.registerAgent(offer, sessionId, deps.clock());
+      deps.log.info('agent registered', { agentId: offer.agentId, pool: offer.pool, kind });
+    });
+  });
+}
+
+async function beat(
+  heartbeats: readonly Of<'heartbeat'>[],
+  failed: Set<string>,
+  deps: AgentEventsDeps,
+): Promise<void> {
+  await mapBounded([...latest(heartbeats).values()], agentsAtOnce, async ({ report }) => {
+    await guarded(heartbeats, report.agentId, failed, deps, () =>
+      deps.store.heartbeat(report.agentId, report.sessionId, deps.clock()),
+    );
+  });
+}
+
+function latest<T extends { readonly report: AgentReport }>(messages: readonly T[]): Map<string, T> {
+  const newest = new Map<string, T>();
+  for (const message of messages) {
+    const { agentId, sentAt } = message.report;
+    const known = newest.get(agentId);
+    if (!known || known.report.sentAt <= sentAt) newest.set(agentId, message);
+  }
+  return newest;
+}
+
+/** Runs the work of one agent; if it throws, every message of that agent comes again. */
+async function guarded(
+  messages: readonly { readonly id: string; readonly report: AgentReport }[],
+  agentId: string,
+  failed: Set<string>,
+  deps: AgentEventsDeps,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    for (const { id, report } of messages) if (report.agentId === agentId) failed.add(id);
+    deps.log.error(`a report of agent ${agentId} could not be written; it comes again`, { error });
+  }
+}

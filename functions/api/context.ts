@@ -1,0 +1,41 @@
+// What the resource handlers get: the request as the route table types it, and their ports.
+import type {
+  RouteBody,
+  RouteName,
+  RouteParams,
+  RouteQuery,
+  RouteResponse,
+} from '../../shared/api/routes.ts';
+import type { Clock } from '../../shared/lib/ports.ts';
+import type { Store } from '../../shared/store/port.ts';
+import type { ConfigCache } from '../launch.ts';
+import type { Log } from '../ports.ts';
+
+export interface ApiDeps {
+  readonly store: Store;
+  readonly configs: ConfigCache;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly cluster: string;
+  /** Of the software. */
+  readonly version: string;
+}
+
+/** One request, validated by the schemas of its route. */
+export interface ApiRequest<N extends RouteName> {
+  readonly params: RouteParams<N>;
+  readonly query: RouteQuery<N>;
+  readonly body: RouteBody<N>;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The authenticated principal, or `UNSECURE` where the API has no authentication. */
+  readonly user: string;
+}
+
+export type ResourceHandler<N extends RouteName> = (
+  request: ApiRequest<N>,
+  deps: ApiDeps,
+) => Promise<RouteResponse<N>>;
+
+/** One handler per route: a route without one does not compile. */
+export type ResourceHandlers = { readonly [N in RouteName]: ResourceHandler<N> };

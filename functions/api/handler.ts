@@ -1,0 +1,24 @@
+// The HTTP API as a Lambda function.
+import packageJson from '../../package.json' with { type: 'json' };
+import { apiEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { createStore } from '../clients/store.ts';
+import { createConfigCache } from '../launch.ts';
+import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { createApi } from './app.ts';
+
+/** Wires the API to the services the environment names. */
+export function createHandler(environment: Environment) {
+  const env = parseEnv(apiEnvSchema, environment);
+  const store = createStore(env);
+  const { log } = createTelemetry('api', env.BOREALIS_CLUSTER);
+  return createApi({
+    store,
+    configs: createConfigCache(store),
+    clock: platform.clock,
+    log,
+    cluster: env.BOREALIS_CLUSTER,
+    version: packageJson.version,
+  });
+}
+
+export const handler = lazyHandler(createHandler);

@@ -1,0 +1,84 @@
+// From an HTTP event to a typed request: path, query and body through the schemas of the route. What does not match is
+// refused with the place of each mistake, before anything is read or written.
+import type * as z from 'zod';
+import { type RouteName, routes } from '../../shared/api/routes.ts';
+import { BorealisError } from '../../shared/lib/errors.ts';
+import type { HttpEvent } from '../middleware/http.ts';
+import type { ApiRequest } from './context.ts';
+
+const maxIssues = 20;
+
+/** INVALID_REQUEST names every wrong place; INVALID_CONFIG if the mistake is inside a submitted task config. */
+export function readRequest<N extends RouteName>(name: N, event: HttpEvent): ApiRequest<N> {
+  const route = routes[name];
+  const params = check(route.params, decoded(event.pathParameters), 'path');
+  const query = check(route.query, event.queryStringParameters ?? {}, 'query');
+  const body = route.body === undefined ? undefined : check(route.body, event.body ?? {}, 'body');
+  return {
+    params,
+    query,
+    body,
+    headers: event.headers ?? {},
+    user: userOf(event),
+  } as ApiRequest<N>;
+}
+
+/** Whoever signed the request, as IAM names it; a gateway without authentication knows nobody. */
+function userOf(event: HttpEvent): string {
+  const context = event.requestContext as unknown as {
+    readonly authorizer?: { readonly iam?: { readonly userArn?: string | null } | null } | null;
+  };
+  return context.authorizer?.iam?.userArn ?? 'UNSECURE';
+}
+
+/** API Gateway decodes path parameters; a host that does not is served as well. */
+function decoded(parameters: HttpEvent['pathParameters']): Record<string, string> {
+  const entries = Object.entries(parameters ?? {}).map(
+    ([name, value = '']) => [name, decode(value)] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
+function decode(text: string): string {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function check(schema: z.ZodType, value: unknown, part: 'path' | 'query' | 'body'): unknown {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.flatMap(flatten).slice(0, maxIssues);
+  const places = issues.map(({ path, message }) => ({ in: part, at: placeOf(path), message }));
+  const inConfig = part === 'body' && issues.every(({ path }) => path[0] === 'configs' && path.length > 1);
+  const said = places.map(({ at, message }) =>
+    at === '' ? `${part}: ${message}` : `${part} ${at}: ${message}`,
+  );
+  throw new BorealisError(
+    inConfig ? 'INVALID_CONFIG' : 'INVALID_REQUEST',
+    `${said.join('; ')}. Nothing was changed; correct this and send it again.`,
+    { details: { problems: places } },
+  );
+}
+
+interface Issue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** Takes the branch of a union that came closest, so that the message is about the mistake and not about the union. */
+function flatten(issue: z.core.$ZodIssue): Issue[] {
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
+  const closest = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? [];
+  return closest.flatMap(flatten).map(({ path, message }) => ({ path: [...issue.path, ...path], message }));
+}
+
+function placeOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, key) => (typeof key === 'number' ? `${text}[${key}]` : `${text}${text && '.'}${String(key)}`),
+    '',
+  );
+}

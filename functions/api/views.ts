@@ -1,0 +1,97 @@
+// Stored entities as the API shows them (shared/api/views.ts): ISO times, explicit nulls.
+import type { AgentView, JobView, TaskView } from '../../shared/api/views.ts';
+import { desiredCount } from '../../shared/domain/job/desired.ts';
+import type { Job } from '../../shared/model/job.ts';
+import { jobPath } from '../../shared/model/job-key.ts';
+import type { Task } from '../../shared/model/task.ts';
+import type { TaskConfig } from '../../shared/model/task-config.ts';
+import type { AgentWithLedger } from '../../shared/store/port.ts';
+import { mapBounded } from '../bounded.ts';
+import type { ConfigCache } from '../launch.ts';
+
+const jobsAtOnce = 16;
+
+type ShownConfig = Pick<TaskConfig, 'service' | 'tier' | 'priority' | 'metadata' | 'contact'>;
+
+/** What of a config the view of a job shows; a job that desires nothing has no config and shows these. */
+const noConfig: ShownConfig = {
+  service: false,
+  tier: 'preemptible',
+  priority: 0,
+  metadata: {},
+};
+
+/** Jobs with what their first config says of them. */
+export async function jobViews(jobs: readonly Job[], configs: ConfigCache): Promise<JobView[]> {
+  return mapBounded(jobs, jobsAtOnce, async (job) => {
+    const configId = job.desired[0]?.configId;
+    const config = configId === undefined ? noConfig : await configs.get(job, configId);
+    return jobView(job, config);
+  });
+}
+
+function jobView(job: Job, config: ShownConfig): JobView {
+  const { role, environment, name, cluster } = job;
+  return {
+    role,
+    environment,
+    name,
+    key: `${cluster}/${jobPath(job)}`,
+    cluster,
+    service: config.service,
+    tier: config.tier,
+    priority: config.priority,
+    instances: desiredCount(job),
+    desired: job.desired.map(({ instances, configId }) => ({ instances, configId })),
+    specVersion: job.specVersion,
+    reconciled: job.reconciledVersion >= job.specVersion,
+    contact: config.contact ?? null,
+    metadata: config.metadata,
+    createdBy: job.createdBy,
+    createdAt: isoTime(job.createdAt),
+    updatedAt: isoTime(job.updatedAt),
+  };
+}
+
+/** A task as it is stored, events oldest first. */
+export function taskView(task: Task): TaskView {
+  return {
+    role: task.role,
+    environment: task.environment,
+    name: task.name,
+    instance: task.instance,
+    taskId: task.taskId,
+    generation: task.generation,
+    state: task.state,
+    agentId: task.agentId ?? null,
+    configId: task.configId,
+    failureCount: task.failureCount,
+    ancestorId: task.ancestorId ?? null,
+    resources: task.resources,
+    grant: task.grant ?? null,
+    createdAt: isoTime(task.createdAt),
+    deadlineAt: task.deadlineAt === undefined ? null : isoTime(task.deadlineAt),
+    events: task.events.map(({ state, at, message }) => ({ state, at: isoTime(at), message: message ?? '' })),
+  };
+}
+
+/** An agent with what is free on it. */
+export function agentView({ agent, ledger }: AgentWithLedger, lastSeenAt: number | undefined): AgentView {
+  const { registeredAt, sessionId: _session, ...offer } = agent;
+  return {
+    ...offer,
+    registeredAt: isoTime(registeredAt),
+    lastSeenAt: lastSeenAt === undefined ? null : isoTime(lastSeenAt),
+    free: {
+      cpuMilli: ledger.freeCpuMilli,
+      ramMb: ledger.freeRamMb,
+      diskMb: ledger.freeDiskMb,
+      gpuMilli: ledger.gpus.map(({ freeMilli }) => freeMilli),
+    },
+    tasks: [...ledger.live],
+  };
+}
+
+export function isoTime(at: number): string {
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,171 @@
+// Carries out the effects of one stream batch, coalesced: one message per pool and job, one list of commands and one
+// release per agent. Every group knows the records it stands for, so a failure names the records to be sent again.
+//
+// Order: the commands of one agent go out in stream order; a pool is woken after its releases are in the ledger.
+// Events are published beside the rest, so that a slow bus does not slow a launch.
+
+import { needsReconcile } from '../../shared/domain/job/desired.ts';
+import { nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
+import type { RandomSource } from '../../shared/lib/ports.ts';
+import type { BusEvent } from '../../shared/model/events.ts';
+import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
+import type { Timer } from '../../shared/model/wake.ts';
+import type { Release, Store } from '../../shared/store/port.ts';
+import { mapBounded } from '../bounded.ts';
+import type { ConfigCache } from '../launch.ts';
+import { matcherWake, reconcileWake, timerMessage } from '../messages.ts';
+import type { AgentCommandPort, EventPort, Log, MessagePort, OutgoingMessage } from '../ports.ts';
+import { agentCommands, type CommandItem } from './commands.ts';
+import type { Effect } from './derive.ts';
+
+export interface FanoutDeps {
+  readonly store: Pick<Store, 'release' | 'getJob'>;
+  readonly configs: ConfigCache;
+  readonly messages: MessagePort;
+  readonly agents: AgentCommandPort;
+  readonly events: EventPort;
+  readonly cluster: string;
+  readonly queues: { readonly matcher: string; readonly reconciler: string; readonly timers: string };
+  readonly clock: () => number;
+  readonly random: RandomSource;
+  readonly log: Log;
+}
+
+/** An effect and the index of the record that asked for it. */
+export interface Due {
+  readonly record: number;
+  readonly effect: Effect;
+}
+
+const agentsAtOnce = 16;
+
+/** Does everything; answers the records of which some effect failed. Never throws. */
+export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<Set<number>> {
+  const failed = new Set<number>();
+  const guard = async (what: string, records: Iterable<number>, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      for (const record of records) failed.add(record);
+      deps.log.error(`${what} failed; its stream records are sent again`, { error });
+    }
+  };
+  const groups = groupEffects(due);
+  await Promise.all([
+    guard('publishing events', groups.events.records, () => deps.events.publish(groups.events.items)),
+    mapBounded([...groups.agents], agentsAtOnce, ([agentId, { records, items }]) =>
+      guard(`commanding agent ${agentId}`, records, () => commandAgent(agentId, items, deps)),
+    ),
+    guard('arming timers', groups.timers.records, () =>
+      deps.messages.send(
+        deps.queues.timers,
+        groups.timers.items.map((item) => timerOf(item, deps)),
+      ),
+    ),
+    guard('waking the reconciler', groups.jobs.records, () => wakeReconciler(groups.jobs.items, deps)),
+    mapBounded([...groups.releases], agentsAtOnce, ([agentId, { records, items }]) =>
+      guard(`releasing resources of agent ${agentId}`, records, async () => {
+        await deps.store.release(agentId, items);
+      }),
+    ).then(() =>
+      guard('waking the matcher', groups.pools.records, () =>
+        deps.messages.send(deps.queues.matcher, [...new Set(groups.pools.items)].map(matcherWake)),
+      ),
+    ),
+  ]);
+  return failed;
+}
+
+type AgentItem = CommandItem | { readonly ensure: true };
+type TimerItem = Extract<Effect, { kind: 'killRetry' | 'unthrottle' }>;
+type JobItem = { readonly key: JobKey; readonly onlyIfWaiting: boolean };
+
+class Group<T> {
+  readonly records = new Set<number>();
+  readonly items: T[] = [];
+  add(record: number, item: T): void {
+    this.records.add(record);
+    this.items.push(item);
+  }
+}
+
+function groupEffects(due: readonly Due[]) {
+  const agents = new Map<string, Group<AgentItem>>();
+  const releases = new Map<string, Group<Release>>();
+  const pools = new Group<string>();
+  const jobs = new Group<JobItem>();
+  const timers = new Group<TimerItem>();
+  const events = new Group<BusEvent>();
+  for (const { record, effect } of due) {
+    switch (effect.kind) {
+      case 'wake':
+        pools.add(record, effect.pool);
+        break;
+      case 'reconcile':
+        jobs.add(record, effect);
+        break;
+      case 'launch':
+        groupOf(agents, effect.agentId).add(record, { launch: effect.task });
+        break;
+      case 'kill':
+        groupOf(agents, effect.agentId).add(record, { kill: effect.taskId });
+        break;
+      case 'agentQueue':
+        groupOf(agents, effect.agentId).add(record, { ensure: true });
+        break;
+      case 'killRetry':
+      case 'unthrottle':
+        timers.add(record, effect);
+        break;
+      case 'release':
+        groupOf(releases, effect.agentId).add(record, effect.release);
+        pools.add(record, effect.pool);
+        break;
+      case 'event':
+        events.add(record, effect.event);
+        break;
+    }
+  }
+  return { agents, releases, pools, jobs, timers, events };
+}
+
+function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {
+  const group = groups.get(key) ?? new Group<T>();
+  groups.set(key, group);
+  return group;
+}
+
+async function commandAgent(agentId: string, items: readonly AgentItem[], deps: FanoutDeps): Promise<void> {
+  await deps.agents.ensureQueue(agentId);
+  const wanted = items.filter((item): item is CommandItem => !('ensure' in item));
+  const commands = await agentCommands(wanted, deps);
+  if (commands.length > 0) await deps.agents.send(agentId, commands);
+}
+
+function timerOf(item: TimerItem, { clock, random }: FanoutDeps): OutgoingMessage {
+  const now = clock();
+  if (item.kind === 'unthrottle') {
+    const timer: Timer = { v: 1, kind: 'unthrottle', taskId: item.taskId, dueAt: item.dueAt };
+    return timerMessage(timer, item.dueAt, now);
+  }
+  const previousMs = nextKillRetryMs(0, random);
+  const timer: Timer = { v: 1, kind: 'killRetry', taskId: item.taskId, previousMs };
+  return timerMessage(timer, now + previousMs, now);
+}
+
+async function wakeReconciler(items: readonly JobItem[], deps: FanoutDeps): Promise<void> {
+  const byPath = new Map<string, JobItem>();
+  for (const item of items) {
+    const known = byPath.get(jobPath(item.key));
+    if (!known || known.onlyIfWaiting) byPath.set(jobPath(item.key), item);
+  }
+  const wakes = await mapBounded([...byPath.values()], agentsAtOnce, async ({ key, onlyIfWaiting }) => {
+    if (!onlyIfWaiting) return reconcileWake(key);
+    const job = await deps.store.getJob(key);
+    return job && needsReconcile(job) ? reconcileWake(key) : undefined;
+  });
+  await deps.messages.send(
+    deps.queues.reconciler,
+    wakes.filter((wake) => wake !== undefined),
+  );
+}

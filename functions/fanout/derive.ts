@@ -1,0 +1,198 @@
+// Which effects a change of a row asks for. Pure: the whole outbox (design D1) is this table.
+//
+//   task   -> PENDING                    wake its pool
+//          -> THROTTLED                  unthrottle timer at its deadline
+//          PENDING -> ASSIGNED           LAUNCH to its agent
+//          killNeeded(from, to)          KILL to its agent
+//          -> KILLING                    kill retry timer
+//          releasesResources(from, to)   give back to the ledger, then wake its pool
+//          KILLING -> ended              reconcile its job if that still waits (a re-created instance)
+//          every state change            event on the bus
+//   job    new spec version              reconcile
+//   agent  new                           its command queue; wake its pool
+//          offer or mode changed         wake its pool
+//   ledger nothing: whatever frees room also changes a task or an agent
+
+import { killNeeded, releasesResources } from '../../shared/domain/task/transitions.ts';
+import type { Agent } from '../../shared/model/agent.ts';
+import type { BusEvent } from '../../shared/model/events.ts';
+import type { Job } from '../../shared/model/job.ts';
+import type { JobKey } from '../../shared/model/job-key.ts';
+import { isTerminal, type Task } from '../../shared/model/task.ts';
+import type { Release, StreamChange } from '../../shared/store/port.ts';
+
+export type Effect =
+  | { readonly kind: 'wake'; readonly pool: string }
+  | { readonly kind: 'reconcile'; readonly key: JobKey; readonly onlyIfWaiting: boolean }
+  | { readonly kind: 'launch'; readonly agentId: string; readonly task: Task }
+  | { readonly kind: 'kill'; readonly agentId: string; readonly taskId: string }
+  | { readonly kind: 'killRetry'; readonly taskId: string }
+  | { readonly kind: 'unthrottle'; readonly taskId: string; readonly dueAt: number }
+  | {
+      readonly kind: 'release';
+      readonly agentId: string;
+      readonly pool: string;
+      readonly release: Release;
+    }
+  | { readonly kind: 'agentQueue'; readonly agentId: string }
+  | { readonly kind: 'event'; readonly event: BusEvent };
+
+/** Everything that must happen because of one change, in order. Repeating any of it does no harm. */
+export function deriveEffects(change: StreamChange, cluster: string, now: number): Effect[] {
+  switch (change.kind) {
+    case 'task':
+      return taskEffects(change, cluster, now);
+    case 'job':
+      return jobEffects(change, now);
+    case 'agent':
+      return agentEffects(change);
+    case 'ledger':
+    case 'other':
+      return [];
+  }
+}
+
+interface Change<T> {
+  readonly before?: T;
+  readonly after?: T;
+}
+
+function taskEffects({ before, after }: Change<Task>, cluster: string, now: number): Effect[] {
+  if (after === undefined) return before ? removedTaskEffects(before, cluster, now) : [];
+  if (before?.state === after.state) return [];
+  const effects: Effect[] = [];
+  const { taskId, agentId, pool } = after;
+  if (after.state === 'PENDING') effects.push({ kind: 'wake', pool });
+  if (after.state === 'THROTTLED') {
+    effects.push({ kind: 'unthrottle', taskId, dueAt: after.deadlineAt ?? now });
+  }
+  if (agentId !== undefined && before) {
+    if (before.state === 'PENDING' && after.state === 'ASSIGNED') {
+      effects.push({ kind: 'launch', agentId, task: after });
+    }
+    if (killNeeded(before.state, after.state)) effects.push({ kind: 'kill', agentId, taskId });
+    if (after.state === 'KILLING') effects.push({ kind: 'killRetry', taskId });
+    if (releasesResources(before.state, after.state)) effects.push(releaseOf(after, agentId));
+    if (before.state === 'KILLING' && isTerminal(after.state)) effects.push(reconcileIfWaiting(after));
+  }
+  effects.push(...stateChanges(before, after, cluster));
+  return effects;
+}
+
+/** One write may carry several state changes (STARTING and RUNNING reported together); each is an event. */
+function stateChanges(before: Task | undefined, after: Task, cluster: string): Effect[] {
+  const added = Math.max(1, after.events.length - (before?.events.length ?? 0));
+  let from = before?.state ?? null;
+  return after.events.slice(-added).map((event) => {
+    const effect = taskEvent(after, { from, to: event.state, at: event.at, message: event.message }, cluster);
+    from = event.state;
+    return effect;
+  });
+}
+
+/** A row that is gone: killed before any agent had it, or (much later) history that expired, which is no news. */
+function removedTaskEffects(before: Task, cluster: string, now: number): Effect[] {
+  if (isTerminal(before.state)) return [];
+  const effects: Effect[] = [];
+  if (before.agentId !== undefined && releasesResources(before.state, 'DELETED')) {
+    effects.push(releaseOf(before, before.agentId));
+  }
+  effects.push(taskEvent(before, { from: before.state, to: 'DELETED', at: now }, cluster));
+  return effects;
+}
+
+function releaseOf(task: Task, agentId: string): Effect {
+  const { taskId, resources, pool } = task;
+  const grant = task.grant ?? { gpus: [], ports: {} };
+  return { kind: 'release', agentId, pool, release: { taskId, resources, grant } };
+}
+
+function reconcileIfWaiting({ role, environment, name }: Task): Effect {
+  return { kind: 'reconcile', key: { role, environment, name }, onlyIfWaiting: true };
+}
+
+interface StateChange {
+  readonly from: Task['state'] | null;
+  readonly to: Task['state'] | 'DELETED';
+  readonly at: number;
+  readonly message?: string | undefined;
+}
+
+function taskEvent(task: Task, { from, to, at, message }: StateChange, cluster: string): Effect {
+  const { role, environment, name, taskId, instance, generation, configId, failureCount } = task;
+  const detail = {
+    v: 1 as const,
+    cluster,
+    role,
+    environment,
+    name,
+    taskId,
+    instance,
+    generation,
+    from,
+    to,
+    at: new Date(at).toISOString(),
+    message: message ?? '',
+    agentId: task.agentId ?? null,
+    configId,
+    failureCount,
+  };
+  return { kind: 'event', event: { detailType: 'Task State Change', detail } };
+}
+
+function jobEffects({ before, after }: Change<Job>, now: number): Effect[] {
+  const job = after ?? before;
+  if (!job) return [];
+  const effects: Effect[] = [];
+  const { role, environment, name, cluster, specVersion, reconciledVersion } = job;
+  const edited = after !== undefined && before?.specVersion !== after.specVersion;
+  if (edited && specVersion > reconciledVersion) {
+    effects.push({ kind: 'reconcile', key: { role, environment, name }, onlyIfWaiting: false });
+  }
+  const change = jobChange(before, after);
+  if (!change) return effects;
+  const at = new Date(after?.updatedAt ?? now).toISOString();
+  const detail = {
+    v: 1 as const,
+    cluster,
+    role,
+    environment,
+    name,
+    change,
+    specVersion,
+    reconciledVersion,
+    at,
+  };
+  effects.push({ kind: 'event', event: { detailType: 'Job Change', detail } });
+  return effects;
+}
+
+function jobChange(
+  before: Job | undefined,
+  after: Job | undefined,
+): 'created' | 'changed' | 'reconciled' | 'removed' | undefined {
+  if (!after) return 'removed';
+  if (!before) return 'created';
+  if (before.specVersion !== after.specVersion) return 'changed';
+  const caughtUp = after.reconciledVersion === after.specVersion;
+  return caughtUp && before.reconciledVersion !== after.reconciledVersion ? 'reconciled' : undefined;
+}
+
+function agentEffects({ before, after }: Change<Agent>): Effect[] {
+  const agent = after ?? before;
+  if (!agent) return [];
+  const { agentId, host, pool, mode } = agent;
+  const event = (change: 'registered' | 'changed' | 'removed'): Effect => ({
+    kind: 'event',
+    event: { detailType: 'Agent Change', detail: { v: 1, agentId, change, host, pool, mode } },
+  });
+  if (!after) return [event('removed')];
+  if (!before) return [{ kind: 'agentQueue', agentId }, { kind: 'wake', pool }, event('registered')];
+  return sameOffer(before, after) ? [] : [{ kind: 'wake', pool }, event('changed')];
+}
+
+/** A new session of the same agent with the same offer is no news to anyone. */
+function sameOffer(a: Agent, b: Agent): boolean {
+  const offer = ({ registeredAt: _at, sessionId: _session, ...rest }: Agent) => JSON.stringify(rest);
+  return offer(a) === offer(b);
+}

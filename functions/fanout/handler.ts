@@ -1,0 +1,45 @@
+// The stream consumer as a Lambda function: the only place where effects of writes come from (design D1).
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
+import { fanoutEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { decodeStreamRecord } from '../../shared/store/stream.ts';
+import { createAgentCommandPort } from '../clients/agent-commands.ts';
+import { createEventPort } from '../clients/event-port.ts';
+import { createMessagePort } from '../clients/message-port.ts';
+import { createSqsClient } from '../clients/sqs.ts';
+import { createStore } from '../clients/store.ts';
+import { createConfigCache } from '../launch.ts';
+import { workerChain } from '../middleware/worker.ts';
+import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { processBatch } from './process-batch.ts';
+
+/** Wires the stream consumer to the services the environment names. */
+export function createHandler(environment: Environment) {
+  const env = parseEnv(fanoutEnvSchema, environment);
+  const store = createStore(env);
+  const sqs = createSqsClient();
+  const messages = createMessagePort(sqs);
+  const { logger, metrics, log } = createTelemetry('fanout', env.BOREALIS_CLUSTER);
+  const deps = {
+    store,
+    configs: createConfigCache(store),
+    messages,
+    agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
+    events: createEventPort(new EventBridgeClient({ maxAttempts: 5 }), env.EVENT_BUS_NAME),
+    cluster: env.BOREALIS_CLUSTER,
+    queues: {
+      matcher: env.MATCHER_QUEUE_URL,
+      reconciler: env.RECONCILER_QUEUE_URL,
+      timers: env.TIMERS_QUEUE_URL,
+    },
+    clock: platform.clock,
+    random: platform.random,
+    log,
+    decode: decodeStreamRecord,
+  };
+  return workerChain<DynamoDBStreamEvent, DynamoDBBatchResponse>(logger, metrics, (event) =>
+    processBatch(event, deps),
+  );
+}
+
+export const handler = lazyHandler(createHandler);

@@ -1,0 +1,40 @@
+// One batch of the table's stream: decode, derive, carry out, and name the first record that must be sent again.
+import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import type { StreamChange } from '../../shared/store/port.ts';
+import { carryOut, type Due, type FanoutDeps } from './carry-out.ts';
+import { deriveEffects } from './derive.ts';
+
+export interface ProcessBatchDeps extends FanoutDeps {
+  readonly decode: (record: DynamoDBRecord) => StreamChange;
+}
+
+/**
+ * For a stream the answer holds at most one failure: Lambda takes its sequence number as the point to go on from, so
+ * that record and all later ones come again. A record that can't be decoded fails by itself; halving the batch
+ * isolates it until it ends in the dead-letter queue, while the records beside it have had their effects.
+ */
+export async function processBatch(
+  event: DynamoDBStreamEvent,
+  deps: ProcessBatchDeps,
+): Promise<DynamoDBBatchResponse> {
+  const failed = new Set<number>();
+  const due: Due[] = [];
+  const now = deps.clock();
+  for (const [index, record] of event.Records.entries()) {
+    try {
+      const effects = deriveEffects(deps.decode(record), deps.cluster, now);
+      for (const effect of effects) due.push({ record: index, effect });
+    } catch (error) {
+      failed.add(index);
+      deps.log.error('a stream record cannot be read; it ends in the dead-letter queue', {
+        sequenceNumber: record.dynamodb?.SequenceNumber,
+        error,
+      });
+    }
+  }
+  for (const index of await carryOut(due, deps)) failed.add(index);
+  if (failed.size === 0) return { batchItemFailures: [] };
+  const first = Math.min(...failed);
+  const itemIdentifier = event.Records[first]?.dynamodb?.SequenceNumber ?? '';
+  return { batchItemFailures: [{ itemIdentifier }] };
+}

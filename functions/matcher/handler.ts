@@ -1,0 +1,38 @@
+// The matcher as a Lambda function: one invocation at a time per pool, since the queue's message group is the pool.
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { matcherEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { matcherWakeSchema } from '../../shared/model/wake.ts';
+import { createMessagePort } from '../clients/message-port.ts';
+import { createSqsClient } from '../clients/sqs.ts';
+import { createStore } from '../clients/store.ts';
+import { matcherWake } from '../messages.ts';
+import { workerChain } from '../middleware/worker.ts';
+import { processGroups } from '../queue-batch.ts';
+import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { matchPool } from './match-pool.ts';
+import { createReasonWriter } from './reason-writer.ts';
+
+/** Wires the matcher to the services the environment names. */
+export function createHandler(environment: Environment) {
+  const env = parseEnv(matcherEnvSchema, environment);
+  const store = createStore(env);
+  const messages = createMessagePort(createSqsClient());
+  const { logger, metrics, log, meter } = createTelemetry('matcher', env.BOREALIS_CLUSTER);
+  const { clock } = platform;
+  const reasons = createReasonWriter(store, clock);
+  const deps = { store, reasons, timeouts: defaultTimeouts, clock, log, meter };
+  return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event, context) =>
+    processGroups(event, {
+      schema: matcherWakeSchema,
+      groupOf: ({ pool }) => pool,
+      log,
+      work: async ({ pool }) => {
+        const report = await matchPool(pool, () => context.getRemainingTimeInMillis(), deps);
+        if (!report.complete) await messages.send(env.MATCHER_QUEUE_URL, [matcherWake(pool)]);
+      },
+    }),
+  );
+}
+
+export const handler = lazyHandler(createHandler);

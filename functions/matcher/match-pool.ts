@@ -1,0 +1,228 @@
+// Drains what waits in one pool: load, plan, commit, and again for whatever was refused (design D2, D3).
+//
+//   page   up to `pendingLimit` waiting tasks in priority, age order
+//   round  plan them on the ledgers as known, commit one transaction per agent; a refused agent is read again and only
+//          what it did not take is planned anew, the others stand
+//
+// Tasks or room that appear meanwhile bring their own wake-up, so a page that is not full is the last one.
+import { type PlacementPlan, planPlacement, type RunningTask } from '../../shared/domain/placement/index.ts';
+import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
+import type { Clock } from '../../shared/lib/ports.ts';
+import { jobPath } from '../../shared/model/job-key.ts';
+import type { AgentWithLedger, PendingRow, Store } from '../../shared/store/port.ts';
+import { mapBounded } from '../bounded.ts';
+import type { Log, MetricPort, RemainingTime } from '../ports.ts';
+import { commitAssignment } from './commit.ts';
+import type { ReasonWriter } from './reason-writer.ts';
+import { limitedJobs, loadRunning } from './running.ts';
+
+export interface MatcherDeps {
+  readonly store: Pick<
+    Store,
+    'listPending' | 'loadPool' | 'getAgent' | 'assign' | 'getJob' | 'listTasks' | 'putReasons'
+  >;
+  readonly reasons: ReasonWriter;
+  readonly timeouts: StateTimeouts;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly meter: MetricPort;
+  readonly limits?: Partial<MatcherLimits>;
+}
+
+export interface MatcherLimits {
+  /** Waiting tasks planned at once. */
+  readonly pendingLimit: number;
+  /** To this many when a full page finds no place at all, so that what can't be placed never hides what can. */
+  readonly maxPendingLimit: number;
+  /** Transactions under way at once. */
+  readonly commitsAtOnce: number;
+  /** Rounds on one page before the rest is left to the next wake-up. */
+  readonly maxRounds: number;
+  /** Stop planning when less time than this is left, milliseconds. */
+  readonly reserveMs: number;
+}
+
+const defaultLimits: MatcherLimits = {
+  pendingLimit: 20_000,
+  maxPendingLimit: 200_000,
+  commitsAtOnce: 8,
+  maxRounds: 30,
+  reserveMs: 8_000,
+};
+
+export interface MatchReport {
+  readonly pool: string;
+  readonly assigned: number;
+  /** Left waiting, with a reason written. */
+  readonly waiting: number;
+  readonly rounds: number;
+  /** Transactions refused because the ledger or a task had moved on. */
+  readonly conflicts: number;
+  readonly durationMs: number;
+  /** Age of the oldest task looked at. */
+  readonly oldestPendingMs: number;
+  /** False: stopped early, the pool must be woken again. */
+  readonly complete: boolean;
+}
+
+/** Places what can be placed. Throws only if the store does; what was committed by then stands. */
+export async function matchPool(
+  pool: string,
+  remainingMs: RemainingTime,
+  deps: MatcherDeps,
+): Promise<MatchReport> {
+  const run = new MatchRun(pool, remainingMs, deps);
+  const report = await run.drain();
+  deps.log.info('pool matched', { ...report });
+  deps.meter.count('TasksAssigned', report.assigned);
+  deps.meter.count('TasksWaiting', report.waiting);
+  deps.meter.count('AssignConflicts', report.conflicts);
+  deps.meter.millis('MatchDuration', report.durationMs);
+  deps.meter.millis('OldestPending', report.oldestPendingMs);
+  return report;
+}
+
+class MatchRun {
+  readonly #pool: string;
+  readonly #remainingMs: RemainingTime;
+  readonly #deps: MatcherDeps;
+  readonly #limits: MatcherLimits;
+  #agents = new Map<string, AgentWithLedger>();
+  #running: RunningTask[] = [];
+  /** Jobs whose tasks on agents have been counted, because a limit constraint asks. */
+  readonly #counted = new Set<string>();
+  /** Assigned by this run, or found not to wait any more; the index may still list them. */
+  readonly #settled = new Set<string>();
+  #assigned = 0;
+  #rounds = 0;
+  #conflicts = 0;
+
+  constructor(pool: string, remainingMs: RemainingTime, deps: MatcherDeps) {
+    this.#pool = pool;
+    this.#remainingMs = remainingMs;
+    this.#deps = deps;
+    this.#limits = { ...defaultLimits, ...deps.limits };
+  }
+
+  async drain(): Promise<MatchReport> {
+    const startedAt = this.#deps.clock();
+    let limit = this.#limits.pendingLimit;
+    let oldestPendingMs = 0;
+    let waiting = 0;
+    let complete = false;
+    while (this.#remainingMs() > this.#limits.reserveMs) {
+      const page = await this.#deps.store.listPending(this.#pool, limit);
+      const rows = page.filter(({ taskId }) => !this.#settled.has(taskId));
+      const oldest = rows.reduce((at, { createdAt }) => Math.min(at, createdAt), startedAt);
+      oldestPendingMs = Math.max(oldestPendingMs, startedAt - oldest);
+      const settledBefore = this.#settled.size;
+      const placed = await this.#place(rows);
+      waiting = placed.waiting;
+      if (!placed.complete) break;
+      if (page.length < limit) {
+        complete = true;
+        break;
+      }
+      if (this.#settled.size > settledBefore) continue;
+      complete = limit >= this.#limits.maxPendingLimit;
+      if (complete) break;
+      limit = Math.min(limit * 2, this.#limits.maxPendingLimit);
+    }
+    return {
+      pool: this.#pool,
+      assigned: this.#assigned,
+      waiting,
+      rounds: this.#rounds,
+      conflicts: this.#conflicts,
+      durationMs: this.#deps.clock() - startedAt,
+      oldestPendingMs,
+      complete,
+    };
+  }
+
+  /** Plans and commits one page until nothing is refused any more. */
+  async #place(page: readonly PendingRow[]): Promise<{ waiting: number; complete: boolean }> {
+    if (page.length === 0) return { waiting: 0, complete: true };
+    if (this.#rounds === 0) await this.#loadAgents();
+    let rows = page;
+    for (let round = 0; round < this.#limits.maxRounds; round++) {
+      if (this.#remainingMs() <= this.#limits.reserveMs) return { waiting: rows.length, complete: false };
+      this.#rounds++;
+      await this.#countRunning(rows);
+      const byId = new Map(rows.map((row) => [row.taskId, row]));
+      const plan = this.#plan(rows);
+      const refused = await this.#commit(plan, byId);
+      rows = rows.filter(({ taskId }) => !this.#settled.has(taskId));
+      if (refused === 0) {
+        await this.#deps.reasons.write(plan.unplaced, byId);
+        return { waiting: rows.length, complete: true };
+      }
+      this.#conflicts += refused;
+    }
+    return { waiting: rows.length, complete: false };
+  }
+
+  async #loadAgents(): Promise<void> {
+    const agents = await this.#deps.store.loadPool(this.#pool);
+    this.#agents = new Map(agents.map((entry) => [entry.agent.agentId, entry]));
+  }
+
+  /** Counts the tasks on agents of jobs with a limit constraint, each job once. */
+  async #countRunning(rows: readonly PendingRow[]): Promise<void> {
+    const jobs = limitedJobs(rows).filter((key) => !this.#counted.has(jobPath(key)));
+    for (const key of jobs) this.#counted.add(jobPath(key));
+    this.#running.push(...(await loadRunning(jobs, this.#deps.store)));
+  }
+
+  #plan(rows: readonly PendingRow[]): PlacementPlan {
+    const pending = rows.map((row) => ({
+      taskId: row.taskId,
+      jobPath: jobPath(row.key),
+      role: row.key.role,
+      instance: row.instance,
+      priority: row.priority,
+      createdAt: row.createdAt,
+      resources: row.resources,
+      constraints: row.constraints,
+    }));
+    const snapshot = { agents: [...this.#agents.values()], pending, running: this.#running };
+    return planPlacement(snapshot, this.#deps.clock());
+  }
+
+  /** Commits every assignment; answers how many transactions were refused. */
+  async #commit(plan: PlacementPlan, byId: ReadonlyMap<string, PendingRow>): Promise<number> {
+    const now = this.#deps.clock();
+    const deadlineAt = now + this.#deps.timeouts.ASSIGNED;
+    const results = await mapBounded(
+      plan.assignments,
+      this.#limits.commitsAtOnce,
+      async (assignment): Promise<number> => {
+        const entry = this.#agents.get(assignment.agentId);
+        if (!entry) return 0;
+        const result = await commitAssignment(
+          { assignment, ledger: entry.ledger, rows: byId, now, deadlineAt },
+          this.#deps.store,
+        );
+        this.#agents.set(assignment.agentId, { ...entry, ledger: result.ledger });
+        for (const row of result.committed) this.#settle(row, assignment.agentId);
+        for (const taskId of result.gone) this.#settled.add(taskId);
+        if (result.stale) await this.#refresh(assignment.agentId);
+        return result.stale || result.gone.length > 0 ? 1 : 0;
+      },
+    );
+    return results.reduce((sum, refused) => sum + refused, 0);
+  }
+
+  #settle(row: PendingRow, agentId: string): void {
+    this.#assigned++;
+    this.#settled.add(row.taskId);
+    const path = jobPath(row.key);
+    if (this.#counted.has(path)) this.#running.push({ jobPath: path, agentId });
+  }
+
+  async #refresh(agentId: string): Promise<void> {
+    const entry = await this.#deps.store.getAgent(agentId);
+    if (entry && entry.agent.pool === this.#pool) this.#agents.set(agentId, entry);
+    else this.#agents.delete(agentId);
+  }
+}

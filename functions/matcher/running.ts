@@ -1,0 +1,34 @@
+// What already runs of the jobs whose tasks carry a limit constraint (`limit:N` per attribute value).
+import type { RunningTask } from '../../shared/domain/placement/index.ts';
+import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
+import { isOnAgent } from '../../shared/model/task.ts';
+import type { PendingRow, Store } from '../../shared/store/port.ts';
+import { mapBounded } from '../bounded.ts';
+
+const jobsAtOnce = 8;
+
+/** The jobs among the waiting tasks that need counting, each once. */
+export function limitedJobs(rows: readonly PendingRow[]): JobKey[] {
+  const jobs = new Map<string, JobKey>();
+  for (const { key, constraints } of rows) {
+    if (constraints.some(({ kind }) => kind === 'limit')) jobs.set(jobPath(key), key);
+  }
+  return [...jobs.values()];
+}
+
+/** Every on-agent task of these jobs and where it is. */
+export async function loadRunning(
+  jobs: readonly JobKey[],
+  store: Pick<Store, 'getJob' | 'listTasks'>,
+): Promise<RunningTask[]> {
+  const perJob = await mapBounded(jobs, jobsAtOnce, async (key) => {
+    const job = await store.getJob(key);
+    if (!job || job.instanceSpan === 0) return [];
+    const tasks = await store.listTasks(key, [0, job.instanceSpan - 1]);
+    const path = jobPath(key);
+    return tasks.flatMap(({ state, agentId }) =>
+      isOnAgent(state) && agentId !== undefined ? [{ jobPath: path, agentId }] : [],
+    );
+  });
+  return perJob.flat();
+}

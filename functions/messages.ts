@@ -1,0 +1,29 @@
+// How the small messages between functions are put into queue messages (shared/model/wake.ts says what they mean).
+import { createHash } from 'node:crypto';
+import { type JobKey, jobPath } from '../shared/model/job-key.ts';
+import type { MatcherWake, ReconcileWake, Timer } from '../shared/model/wake.ts';
+import type { OutgoingMessage } from './ports.ts';
+
+/** SQS takes at most this delay and this length of a group name. */
+const maxDelaySeconds = 900;
+const maxGroupLength = 128;
+
+/** One message group a pool: one matcher at a time (design D2). */
+export function matcherWake(pool: string): OutgoingMessage {
+  const wake: MatcherWake = { v: 1, pool };
+  return { body: JSON.stringify(wake), groupId: pool };
+}
+
+/** One message group a job: one reconciler at a time. */
+export function reconcileWake({ role, environment, name }: JobKey): OutgoingMessage {
+  const wake: ReconcileWake = { v: 1, key: { role, environment, name } };
+  const path = jobPath(wake.key);
+  const groupId = path.length <= maxGroupLength ? path : createHash('sha256').update(path).digest('hex');
+  return { body: JSON.stringify(wake), groupId };
+}
+
+/** Delivered at `dueAt` or after 15 minutes, whichever is first; the receiver arms it again if it is early. */
+export function timerMessage(timer: Timer, dueAt: number, now: number): OutgoingMessage {
+  const seconds = Math.ceil((dueAt - now) / 1000);
+  return { body: JSON.stringify(timer), delaySeconds: Math.min(maxDelaySeconds, Math.max(0, seconds)) };
+}

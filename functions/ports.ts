@@ -1,0 +1,47 @@
+// What handlers need from outside besides the store: queues, the event bus, a log. Tests and the simulator bring their
+// own; functions/clients has the AWS ones.
+
+import type { BusEvent } from '../shared/model/events.ts';
+import type { AgentCommand } from '../shared/model/protocol.ts';
+
+export interface OutgoingMessage {
+  readonly body: string;
+  /** FIFO queues only. Every send gets its own deduplication id: a swallowed wake-up is a stuck task (design D2). */
+  readonly groupId?: string;
+  /** Standard queues only; at most 900. */
+  readonly delaySeconds?: number;
+}
+
+/** Sends to queues of the control plane. Resolves when all messages are accepted, throws UNAVAILABLE if any was not. */
+export interface MessagePort {
+  send(queueUrl: string, messages: readonly OutgoingMessage[]): Promise<void>;
+}
+
+/** The command queue of each agent. Throws UNAVAILABLE if not all was accepted; sending again is harmless. */
+export interface AgentCommandPort {
+  /** Makes sure the queue exists. */
+  ensureQueue(agentId: string): Promise<void>;
+  /** Sends commands in order; makes the queue if it is missing. */
+  send(agentId: string, commands: readonly AgentCommand[]): Promise<void>;
+}
+
+/** The event bus other services listen on. */
+export interface EventPort {
+  publish(events: readonly BusEvent[]): Promise<void>;
+}
+
+/** Structured log lines. */
+export interface Log {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** Numbers for the dashboard. */
+export interface MetricPort {
+  count(name: string, value: number): void;
+  millis(name: string, value: number): void;
+}
+
+/** How long this invocation may still run, milliseconds. */
+export type RemainingTime = () => number;

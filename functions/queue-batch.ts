@@ -1,0 +1,60 @@
+// Batches of queue messages whose body is one small JSON document: parse each, group what means the same work, and
+// answer exactly the messages whose work failed, so that only they come again.
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
+import type * as z from 'zod';
+import { BorealisError } from '../shared/lib/errors.ts';
+import type { Log } from './ports.ts';
+
+/** Throws INVALID_REQUEST if the body is not JSON or not what the schema says. */
+export function parseBody<S extends z.ZodType>(schema: S, record: SQSRecord): z.infer<S> {
+  let body: unknown;
+  try {
+    body = JSON.parse(record.body);
+  } catch (error) {
+    throw new BorealisError('INVALID_REQUEST', `message ${record.messageId} is not JSON`, { cause: error });
+  }
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.slice(0, 5).map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new BorealisError('INVALID_REQUEST', `message ${record.messageId} is malformed: ${wrong.join('; ')}`);
+}
+
+/**
+ * Runs `work` once per distinct `groupOf(message)`. A message that cannot be read, and every message of a group whose
+ * work throws, is answered as failed; the others are done with.
+ */
+export async function processGroups<S extends z.ZodType>(
+  event: SQSEvent,
+  options: {
+    readonly schema: S;
+    readonly groupOf: (message: z.infer<S>) => string;
+    readonly work: (message: z.infer<S>) => Promise<void>;
+    readonly log: Log;
+  },
+): Promise<SQSBatchResponse> {
+  const failed: string[] = [];
+  const groups = new Map<string, { message: z.infer<S>; ids: string[] }>();
+  for (const record of event.Records) {
+    try {
+      const message = parseBody(options.schema, record);
+      const name = options.groupOf(message);
+      const group = groups.get(name) ?? { message, ids: [] };
+      group.ids.push(record.messageId);
+      groups.set(name, group);
+    } catch (error) {
+      failed.push(record.messageId);
+      options.log.error('a message cannot be read; it ends in the dead-letter queue', { error });
+    }
+  }
+  await Promise.all(
+    [...groups].map(async ([name, { message, ids }]) => {
+      try {
+        await options.work(message);
+      } catch (error) {
+        failed.push(...ids);
+        options.log.error(`work on ${name} failed; its messages come again`, { error });
+      }
+    }),
+  );
+  return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
+}

@@ -1,0 +1,33 @@
+// The sweeper as a Lambda function, called by a schedule every minute.
+import { parseEnv, sweeperEnvSchema } from '../../shared/api/env.ts';
+import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
+import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { dueShards } from '../../shared/store/keys.ts';
+import { createMessagePort } from '../clients/message-port.ts';
+import { createSqsClient } from '../clients/sqs.ts';
+import { createStore } from '../clients/store.ts';
+import { workerChain } from '../middleware/worker.ts';
+import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { type SweepReport, sweep } from './sweep.ts';
+
+/** Wires the sweeper to the services the environment names. */
+export function createHandler(environment: Environment) {
+  const env = parseEnv(sweeperEnvSchema, environment);
+  const { logger, metrics, log, meter } = createTelemetry('sweeper', env.BOREALIS_CLUSTER);
+  const deps = {
+    store: createStore(env),
+    shards: dueShards,
+    messages: createMessagePort(createSqsClient()),
+    matcherQueueUrl: env.MATCHER_QUEUE_URL,
+    timeouts: defaultTimeouts,
+    flapping: defaultFlapping,
+    log,
+    meter,
+    ...platform,
+  };
+  return workerChain<unknown, SweepReport>(logger, metrics, (_event, context) =>
+    sweep(() => context.getRemainingTimeInMillis(), deps),
+  );
+}
+
+export const handler = lazyHandler(createHandler);

@@ -1,0 +1,119 @@
+// The safety net, every minute: ends what overstayed a transient state, frees what was held back long enough, and wakes
+// pools in which tasks wait. Costs what is overdue, not what exists (design D8).
+import { applyTransition } from '../../shared/domain/task/apply.ts';
+import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
+import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
+import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
+import type { Task } from '../../shared/model/task.ts';
+import type { Store, TransitionWrite } from '../../shared/store/port.ts';
+import { mapBounded } from '../bounded.ts';
+import { matcherWake } from '../messages.ts';
+import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
+
+export interface SweeperDeps {
+  readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools'>;
+  /** Shards of the deadline index. */
+  readonly shards: number;
+  readonly messages: MessagePort;
+  readonly matcherQueueUrl: string;
+  readonly timeouts: StateTimeouts;
+  readonly flapping: FlappingSettings;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: RandomSource;
+  readonly log: Log;
+  readonly meter: MetricPort;
+}
+
+const pageSize = 500;
+const shardsAtOnce = 4;
+const defersAtOnce = 16;
+/** Leave the rest to the next minute when less time than this is left, milliseconds. */
+const reserveMs = 5_000;
+
+export interface SweepReport {
+  /** Ended as LOST because a state lasted too long. */
+  readonly timedOut: number;
+  /** THROTTLED tasks whose penalty is over. */
+  readonly released: number;
+  /** Index entries that were early: the row's own deadline is later. */
+  readonly deferred: number;
+  readonly poolsWoken: number;
+  readonly complete: boolean;
+}
+
+/** One sweep. Pools are woken first, so that a long sweep never delays them. */
+export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Promise<SweepReport> {
+  const pools = await deps.store.pendingPools();
+  await deps.messages.send(deps.matcherQueueUrl, pools.map(matcherWake));
+  const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
+  const swept = await mapBounded(shards, shardsAtOnce, (shard) => sweepShard(shard, remainingMs, deps));
+  const report: SweepReport = {
+    timedOut: swept.reduce((sum, { lost }) => sum + lost, 0),
+    released: swept.reduce((sum, { released }) => sum + released, 0),
+    deferred: swept.reduce((sum, { deferred }) => sum + deferred, 0),
+    poolsWoken: pools.length,
+    complete: swept.every(({ complete }) => complete),
+  };
+  deps.log.info('swept', { ...report });
+  deps.meter.count('TimedOutTasks', report.timedOut);
+  return report;
+}
+
+interface ShardReport {
+  lost: number;
+  released: number;
+  deferred: number;
+  complete: boolean;
+}
+
+async function sweepShard(
+  shard: number,
+  remainingMs: RemainingTime,
+  deps: SweeperDeps,
+): Promise<ShardReport> {
+  const report: ShardReport = { lost: 0, released: 0, deferred: 0, complete: false };
+  while (remainingMs() > reserveMs) {
+    const due = await deps.store.listDue(shard, deps.clock(), pageSize);
+    const moved = await sweepPage(due, report, deps);
+    // Without progress the same page would come again; what is stuck here is looked at in the next sweep.
+    if (due.length < pageSize || moved === 0) {
+      report.complete = true;
+      break;
+    }
+  }
+  return report;
+}
+
+async function sweepPage(due: readonly Task[], report: ShardReport, deps: SweeperDeps): Promise<number> {
+  const now = deps.clock();
+  const writes: TransitionWrite[] = [];
+  const early: Task[] = [];
+  for (const task of due) {
+    const write = overdueWrite(task, now, deps);
+    if (write) writes.push(write);
+    else early.push(task);
+  }
+  const [outcomes] = await Promise.all([
+    writes.length === 0 ? [] : deps.store.transitionAll(writes),
+    mapBounded(early, defersAtOnce, (task) => deps.store.deferDue(task)),
+  ]);
+  for (const [index, { kind }] of outcomes.entries()) {
+    if (kind !== 'committed') continue;
+    if (writes[index]?.next?.state === 'PENDING') report.released++;
+    else report.lost++;
+  }
+  report.deferred += early.length;
+  return early.length + outcomes.filter(({ kind }) => kind === 'committed').length;
+}
+
+/** The write an overdue task needs; undefined if its row says it is not due (the index entry is only a hint). */
+function overdueWrite(task: Task, now: number, deps: SweeperDeps): TransitionWrite | undefined {
+  const action = timedOut(task, now);
+  if (!action) return undefined;
+  const { timeouts, flapping } = deps;
+  const input = { now, message: action.message, expected: task.state, timeouts, flapping };
+  const plan = applyTransition(task, action.to, input, deps);
+  if (plan.outcome !== 'SUCCESS' || !plan.next) return undefined;
+  return { task, next: plan.next, ...(plan.successor && { successor: plan.successor }) };
+}

@@ -1,0 +1,58 @@
+// What happens when a timer is due: the task is read anew, so a timer that is late, early or repeated does no harm.
+import { applyTransition } from '../../shared/domain/task/apply.ts';
+import { type FlappingSettings, nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
+import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
+import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
+import type { Timer } from '../../shared/model/wake.ts';
+import type { Store } from '../../shared/store/port.ts';
+import { timerMessage } from '../messages.ts';
+import type { AgentCommandPort, MessagePort } from '../ports.ts';
+
+export interface TimerDeps {
+  readonly store: Pick<Store, 'getTask' | 'transition'>;
+  readonly messages: MessagePort;
+  readonly agents: AgentCommandPort;
+  readonly timersQueueUrl: string;
+  readonly timeouts: StateTimeouts;
+  readonly flapping: FlappingSettings;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: RandomSource;
+}
+
+/** Throws if the store or a queue does; the message then comes again. */
+export async function fireTimer(timer: Timer, deps: TimerDeps): Promise<void> {
+  switch (timer.kind) {
+    case 'unthrottle':
+      return unthrottle(timer, deps);
+    case 'killRetry':
+      return retryKill(timer, deps);
+  }
+}
+
+async function unthrottle(timer: Extract<Timer, { kind: 'unthrottle' }>, deps: TimerDeps): Promise<void> {
+  const task = await deps.store.getTask(timer.taskId);
+  if (task?.state !== 'THROTTLED') return;
+  const now = deps.clock();
+  const dueAt = task.deadlineAt ?? now;
+  if (now < dueAt) {
+    const again = timerMessage({ ...timer, dueAt }, dueAt, now);
+    return deps.messages.send(deps.timersQueueUrl, [again]);
+  }
+  const { timeouts, flapping } = deps;
+  const plan = applyTransition(task, 'PENDING', { now, expected: 'THROTTLED', timeouts, flapping }, deps);
+  // A conflict means that somebody else moved the task on (a kill, another delivery): then there is nothing to do.
+  if (plan.next) await deps.store.transition({ task, next: plan.next });
+}
+
+/** A kill changes no row, so it may be sent from here: nothing can be lost between a write and its message. */
+async function retryKill(timer: Extract<Timer, { kind: 'killRetry' }>, deps: TimerDeps): Promise<void> {
+  const task = await deps.store.getTask(timer.taskId);
+  if (task?.state !== 'KILLING' || task.agentId === undefined) return;
+  await deps.agents.send(task.agentId, [{ v: 1, kind: 'kill', taskIds: [task.taskId] }]);
+  const previousMs = nextKillRetryMs(timer.previousMs, deps.random);
+  const now = deps.clock();
+  await deps.messages.send(deps.timersQueueUrl, [
+    timerMessage({ ...timer, previousMs }, now + previousMs, now),
+  ]);
+}

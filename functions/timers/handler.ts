@@ -1,0 +1,41 @@
+// Delayed messages as a Lambda function: each is one look at one task.
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { parseEnv, timersEnvSchema } from '../../shared/api/env.ts';
+import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
+import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timerSchema } from '../../shared/model/wake.ts';
+import { createAgentCommandPort } from '../clients/agent-commands.ts';
+import { createMessagePort } from '../clients/message-port.ts';
+import { createSqsClient } from '../clients/sqs.ts';
+import { createStore } from '../clients/store.ts';
+import { workerChain } from '../middleware/worker.ts';
+import { processGroups } from '../queue-batch.ts';
+import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { fireTimer } from './fire-timer.ts';
+
+/** Wires the timers to the services the environment names. */
+export function createHandler(environment: Environment) {
+  const env = parseEnv(timersEnvSchema, environment);
+  const sqs = createSqsClient();
+  const messages = createMessagePort(sqs);
+  const { logger, metrics, log } = createTelemetry('timers', env.BOREALIS_CLUSTER);
+  const deps = {
+    store: createStore(env),
+    messages,
+    agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
+    timersQueueUrl: env.TIMERS_QUEUE_URL,
+    timeouts: defaultTimeouts,
+    flapping: defaultFlapping,
+    ...platform,
+  };
+  return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) =>
+    processGroups(event, {
+      schema: timerSchema,
+      groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
+      log,
+      work: (timer) => fireTimer(timer, deps),
+    }),
+  );
+}
+
+export const handler = lazyHandler(createHandler);

@@ -1,0 +1,51 @@
+// Events other services receive from the bus. Versioned: a field is added, never changed or removed, within a version.
+import * as z from 'zod';
+import { agentIdSchema, agentModes } from './agent.ts';
+import { identifierSchema, jobKeySchema } from './job-key.ts';
+import { taskStateSchema } from './task.ts';
+
+const isoTime = z.iso.datetime();
+
+/** One state change of a task. `DELETED`: the task was killed before any agent had it, and its record is gone. */
+export const taskStateChangeSchema = jobKeySchema.extend({
+  v: z.literal(1),
+  cluster: identifierSchema,
+  taskId: z.string(),
+  instance: z.number().int(),
+  generation: z.number().int(),
+  /** Null when the task was just created. */
+  from: taskStateSchema.nullable(),
+  to: z.union([taskStateSchema, z.literal('DELETED')]),
+  at: isoTime,
+  message: z.string(),
+  agentId: z.string().nullable(),
+  configId: z.string(),
+  failureCount: z.number().int(),
+});
+
+/** A job was submitted, edited, or its newest version is carried out. */
+export const jobChangeSchema = jobKeySchema.extend({
+  v: z.literal(1),
+  cluster: identifierSchema,
+  change: z.enum(['created', 'changed', 'reconciled', 'removed']),
+  specVersion: z.number().int(),
+  reconciledVersion: z.number().int(),
+  at: isoTime,
+});
+
+/** An agent registered or changed its offer or mode. */
+export const agentChangeSchema = z.object({
+  v: z.literal(1),
+  agentId: agentIdSchema,
+  change: z.enum(['registered', 'changed', 'removed']),
+  host: z.string(),
+  pool: z.string(),
+  mode: z.enum(agentModes),
+});
+
+export const busEventSchema = z.discriminatedUnion('detailType', [
+  z.object({ detailType: z.literal('Task State Change'), detail: taskStateChangeSchema }),
+  z.object({ detailType: z.literal('Job Change'), detail: jobChangeSchema }),
+  z.object({ detailType: z.literal('Agent Change'), detail: agentChangeSchema }),
+]);
+export type BusEvent = z.infer<typeof busEventSchema>;
