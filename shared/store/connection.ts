@@ -1,0 +1,104 @@
+// The one place that sends requests: adds capacity reporting when somebody counts, and turns failures into
+// BorealisErrors. Condition failures are outcomes, not errors, so they pass through as the SDK gives them.
+import {
+  ConditionalCheckFailedException,
+  type ConsumedCapacity,
+  DynamoDBClient,
+  TransactionCanceledException,
+  TransactionConflictException,
+} from '@aws-sdk/client-dynamodb';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { storeError } from './errors.ts';
+import type { CapacityMeter } from './port.ts';
+
+export interface ConnectionOptions {
+  /** Absent = the region's own endpoint. */
+  readonly endpoint?: string;
+  readonly region?: string;
+}
+
+/** A client with bounded waiting: 2 s to connect, 10 s for an answer, 5 attempts. */
+export function createClient(options: ConnectionOptions = {}): DynamoDBClient {
+  const agent = { keepAlive: true, maxSockets: 128 };
+  return new DynamoDBClient({
+    ...(options.region !== undefined && { region: options.region }),
+    ...(options.endpoint !== undefined && {
+      endpoint: options.endpoint,
+      region: options.region ?? 'us-east-1',
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    }),
+    maxAttempts: 5,
+    requestHandler: { connectionTimeout: 2_000, requestTimeout: 10_000, httpAgent: agent, httpsAgent: agent },
+  });
+}
+
+export interface Connection {
+  readonly doc: DynamoDBDocumentClient;
+  readonly state: string;
+  readonly notes: string;
+  readonly meter?: CapacityMeter | undefined;
+}
+
+export function connect(input: {
+  readonly client: DynamoDBClient;
+  readonly stateTable: string;
+  readonly notesTable: string;
+  readonly meter?: CapacityMeter | undefined;
+}): Connection {
+  return {
+    doc: DynamoDBDocumentClient.from(input.client, { marshallOptions: { removeUndefinedValues: true } }),
+    state: input.stateTable,
+    notes: input.notesTable,
+    meter: input.meter,
+  };
+}
+
+type Send = DynamoDBDocumentClient['send'];
+interface Reports {
+  readonly ConsumedCapacity?: ConsumedCapacity | ConsumedCapacity[] | undefined;
+}
+
+/**
+ * Sends one command. Conditional failures and cancelled transactions are rethrown as they are, for the caller to turn
+ * into an outcome; anything else becomes a BorealisError that names `operation`.
+ */
+export async function send<Output extends object>(
+  connection: Connection,
+  operation: string,
+  kind: 'read' | 'write',
+  command: { readonly input: object },
+): Promise<Output> {
+  if (connection.meter) Object.assign(command.input, { ReturnConsumedCapacity: 'INDEXES' });
+  try {
+    const output = (await connection.doc.send(
+      command as unknown as Parameters<Send>[0],
+    )) as unknown as Output & Reports;
+    if (connection.meter) count(connection.meter, operation, kind, output.ConsumedCapacity);
+    return output;
+  } catch (error) {
+    if (isOutcome(error)) throw error;
+    throw storeError(operation, error);
+  }
+}
+
+function isOutcome(error: unknown): boolean {
+  return (
+    error instanceof ConditionalCheckFailedException ||
+    error instanceof TransactionCanceledException ||
+    error instanceof TransactionConflictException
+  );
+}
+
+function count(
+  meter: CapacityMeter,
+  operation: string,
+  kind: 'read' | 'write',
+  consumed: ConsumedCapacity | ConsumedCapacity[] | undefined,
+): void {
+  for (const one of [consumed ?? []].flat()) {
+    const units = one.CapacityUnits ?? 0;
+    const writes = one.WriteCapacityUnits ?? (kind === 'write' ? units : 0);
+    const reads = one.ReadCapacityUnits ?? (kind === 'read' ? units : 0);
+    meter.add(operation, one.TableName ?? '', writes, reads);
+  }
+}

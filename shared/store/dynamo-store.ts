@@ -1,0 +1,124 @@
+// The store port on DynamoDB. Each write is a file in tx/, each kind of read a file in read/; here they are put together.
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { GetCommand } from '@aws-sdk/lib-dynamodb';
+import type { Clock } from '../lib/ports.ts';
+import type { TaskConfig } from '../model/task-config.ts';
+import { type Connection, type ConnectionOptions, connect, createClient, send } from './connection.ts';
+import { mapLimit } from './flow.ts';
+import { poolsPartition, rolesPartition } from './keys.ts';
+import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
+import { getAgent, listAgents, loadPool } from './read/agents.ts';
+import { getConfigs, getJob, listJobs } from './read/jobs.ts';
+import { getReasons, lastSeen } from './read/notes.ts';
+import { listPending, pendingPools } from './read/pending.ts';
+import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
+import { assignTasks } from './tx/assign-tasks.ts';
+import { createJob } from './tx/create-job.ts';
+import { deferDue } from './tx/defer-due.ts';
+import { insertTasks } from './tx/insert-tasks.ts';
+import { putHeartbeat } from './tx/put-heartbeat.ts';
+import { putReasons } from './tx/put-reasons.ts';
+import { putRow } from './tx/put-row.ts';
+import { registerAgent } from './tx/register-agent.ts';
+import { releaseResources } from './tx/release-resources.ts';
+import { replaceTask } from './tx/replace-task.ts';
+import { transitionTask } from './tx/transition-task.ts';
+import { updateJob } from './tx/update-job.ts';
+
+export interface DynamoStoreOptions extends ConnectionOptions {
+  readonly stateTable: string;
+  readonly notesTable: string;
+  /** Absent = one made from `endpoint` and `region`. */
+  readonly client?: DynamoDBClient;
+  /** Counts units when given; asking for them makes each answer a little longer. */
+  readonly meter?: CapacityMeter;
+  readonly clock?: Clock;
+  /** How long rows of ended tasks are kept, ms; 2 days if absent. */
+  readonly historyMs?: number;
+}
+
+const defaultHistoryMs = 2 * 24 * 3600_000;
+const transitionsInFlight = 16;
+
+export function createDynamoStore(options: DynamoStoreOptions): Store {
+  const { stateTable, notesTable, meter } = options;
+  const client = options.client ?? createClient(options);
+  const connection = connect({ client, stateTable, notesTable, meter });
+  const clock = options.clock ?? Date.now;
+  const historyMs = options.historyMs ?? defaultHistoryMs;
+  const configs = new Map<string, TaskConfig>();
+  const roles = directory(connection, connection.state, rolesPartition);
+  const pools = directory(connection, connection.notes, poolsPartition);
+  const transition = (write: TransitionWrite): Promise<TransitionOutcome> =>
+    commit(connection, write, historyMs);
+  return {
+    async createJob(input) {
+      await roles([input.job.role]);
+      return createJob(connection, input, clock());
+    },
+    getJob: (key) => getJob(connection, key),
+    listJobs: (filter, page) => listJobs(connection, filter, page),
+    updateJob: (next, expected) => updateJob(connection, next, expected),
+    getConfigs: (key, configIds) => getConfigs(connection, configs, key, configIds),
+
+    getTask: (taskId) => getTask(connection, taskId),
+    getTasks: (taskIds) => getTasks(connection, taskIds),
+    listTasks: (key, interval) => listTasks(connection, key, interval),
+    async insertTasks(tasks) {
+      await pools(tasks.map(({ pool }) => pool));
+      return insertTasks(connection, { tasks, historyMs });
+    },
+    transition,
+    transitionAll: (writes) => mapLimit(writes, transitionsInFlight, transition),
+
+    listPending: (pool, limit) => listPending(connection, pool, limit),
+    assign: (input) => assignTasks(connection, input),
+    release: (agentId, releases) => releaseResources(connection, agentId, releases),
+    putReasons: (reasons) => putReasons(connection, reasons),
+    getReasons: (key) => getReasons(connection, key, clock()),
+
+    registerAgent: (offer, sessionId, now) => registerAgent(connection, { offer, sessionId, now }),
+    getAgent: (agentId) => getAgent(connection, agentId),
+    listAgents: (filter, page) => listAgents(connection, filter, page),
+    loadPool: (pool) => loadPool(connection, pool),
+    listOnAgent: (agentId) => listOnAgent(connection, agentId),
+    heartbeat: (agentId, sessionId, at) => putHeartbeat(connection, { agentId, sessionId, at }),
+    lastSeen: (agentIds) => lastSeen(connection, agentIds),
+
+    listDue: (shard, now, limit) => listDue(connection, { shard, now, limit }),
+    deferDue: (task) => deferDue(connection, task),
+    pendingPools: () => pendingPools(connection),
+    ping: () => ping(connection),
+  };
+}
+
+function commit(
+  connection: Connection,
+  { task, next, successor }: TransitionWrite,
+  historyMs: number,
+): Promise<TransitionOutcome> {
+  return next !== undefined && successor !== undefined
+    ? replaceTask(connection, { task, next, successor, historyMs })
+    : transitionTask(connection, { task, next, historyMs });
+}
+
+/** Notes names in a directory partition, each once per process: they are never taken out. */
+function directory(
+  connection: Connection,
+  table: string,
+  partition: string,
+): (names: readonly string[]) => Promise<void> {
+  const noted = new Set<string>();
+  return async (names) => {
+    for (const name of new Set(names)) {
+      if (noted.has(name)) continue;
+      await putRow(connection, table, 'directory', { pk: partition, sk: name });
+      noted.add(name);
+    }
+  };
+}
+
+async function ping(connection: Connection): Promise<void> {
+  const Key = { pk: rolesPartition, sk: ' ' };
+  await send(connection, 'ping', 'read', new GetCommand({ TableName: connection.state, Key }));
+}

@@ -1,0 +1,163 @@
+// Where each thing lives: partition and sort keys of both tables and the index keys. Stored data depends on every
+// constant here; changing one needs a migration.
+//
+//   state  ROLES                    <role>                          directory of roles
+//          ROLE#<role>              JOB#<env>/<name>                job
+//          CONFIG#<job path>        <configId>                      immutable task config
+//          TASKS#<job path>#<b>     I#<instance>#<generation>       task; b = instance / 250
+//          AGENTS#<shard>           A#<agentId>, L#<agentId>        agent, its ledger
+//          TOKEN#<token>            TOKEN                           client token of a create
+//   notes  SEEN#<agentId>           SEEN                            last heartbeat
+//          REASONS#<job path>       <configId>                      why its tasks wait
+//          POOLS                    <pool>                          pools that ever had a task
+import { shardOf } from '../lib/hash.ts';
+import { type JobKey, jobPath, parseTaskId, type TaskRef } from '../model/job-key.ts';
+
+export interface Key {
+  readonly pk: string;
+  readonly sk: string;
+}
+
+/** Instances per partition: a 10,000-instance job is spread over 40, far from one partition's 1,000 writes/s. */
+export const instancesPerBucket = 250;
+export const agentShards = 16;
+export const pendingShards = 8;
+export const dueShards = 8;
+
+const instanceDigits = 6;
+const generationDigits = 8;
+const timeDigits = 14;
+const priorityDigits = 5;
+const highestPriority = 99_999;
+
+function pad(value: number, digits: number): string {
+  return String(value).padStart(digits, '0');
+}
+
+export const rolesPartition = 'ROLES';
+export const poolsPartition = 'POOLS';
+
+export function rolePartition(role: string): string {
+  return `ROLE#${role}`;
+}
+
+/** Sort key prefix of a role's jobs, narrowed to an environment if one is given. */
+export function jobPrefix(environment?: string): string {
+  return environment === undefined ? 'JOB#' : `JOB#${environment}/`;
+}
+
+export function jobKeyOf(key: JobKey): Key {
+  return { pk: rolePartition(key.role), sk: `${jobPrefix(key.environment)}${key.name}` };
+}
+
+export function configKeyOf(key: JobKey, configId: string): Key {
+  return { pk: `CONFIG#${jobPath(key)}`, sk: configId };
+}
+
+export function tokenKeyOf(token: string): Key {
+  return { pk: `TOKEN#${token}`, sk: 'TOKEN' };
+}
+
+export function bucketOf(instance: number): number {
+  return Math.floor(instance / instancesPerBucket);
+}
+
+export const taskPrefix = 'TASKS#';
+
+export function taskPartition(key: JobKey, bucket: number): string {
+  return `${taskPrefix}${jobPath(key)}#${bucket}`;
+}
+
+/** First and last possible sort key of an instance range. */
+export function instanceBounds(lo: number, hi: number): readonly [string, string] {
+  return [`I#${pad(lo, instanceDigits)}#`, `I#${pad(hi, instanceDigits)}#~`];
+}
+
+export function taskKeyOf(ref: Omit<TaskRef, 'suffix'>): Key {
+  return {
+    pk: taskPartition(ref, bucketOf(ref.instance)),
+    sk: `I#${pad(ref.instance, instanceDigits)}#${pad(ref.generation, generationDigits)}`,
+  };
+}
+
+/** The row of a task id, or undefined if the text is not a task id. */
+export function taskKeyOfId(taskId: string): (Key & { readonly suffix: string }) | undefined {
+  const ref = parseTaskId(taskId);
+  return ref && { ...taskKeyOf(ref), suffix: ref.suffix };
+}
+
+/** The inverse of taskKeyOf; undefined if the key is not a task's. */
+export function parseTaskKey(pk: string, sk: string): Omit<TaskRef, 'suffix'> | undefined {
+  const end = pk.lastIndexOf('#');
+  const [role, environment, name] = pk.slice(taskPrefix.length, end).split('/');
+  const instance = Number.parseInt(sk.slice(2, 2 + instanceDigits), 10);
+  const generation = Number.parseInt(sk.slice(3 + instanceDigits), 10);
+  if (!pk.startsWith(taskPrefix) || name === undefined || Number.isNaN(instance) || Number.isNaN(generation))
+    return undefined;
+  return { role: role as string, environment: environment as string, name, instance, generation };
+}
+
+export function agentPartition(shard: number): string {
+  return `AGENTS#${shard}`;
+}
+
+export const agentPrefix = 'A#';
+export const ledgerPrefix = 'L#';
+
+export function agentKeyOf(agentId: string): Key {
+  return { pk: agentPartition(shardOf(agentId, agentShards)), sk: `${agentPrefix}${agentId}` };
+}
+
+export function ledgerKeyOf(agentId: string): Key {
+  return { pk: agentPartition(shardOf(agentId, agentShards)), sk: `${ledgerPrefix}${agentId}` };
+}
+
+export function seenKeyOf(agentId: string): Key {
+  return { pk: `SEEN#${agentId}`, sk: 'SEEN' };
+}
+
+export function reasonsPartition(key: JobKey): string {
+  return `REASONS#${jobPath(key)}`;
+}
+
+/** Partition of the pending index. */
+export function pendingPartition(pool: string, shard: number): string {
+  return `${pool}#${shard}`;
+}
+
+/** Keys of the pending index: higher priority first, then older, then by job and instance so that the order is total. */
+export function pendingKeysOf(task: {
+  readonly taskId: string;
+  readonly pool: string;
+  readonly priority: number;
+  readonly createdAt: number;
+  readonly role: string;
+  readonly environment: string;
+  readonly name: string;
+  readonly instance: number;
+}): { readonly gp: string; readonly gs: string } {
+  const rank = pad(highestPriority - task.priority, priorityDigits);
+  const created = pad(task.createdAt, timeDigits);
+  return {
+    gp: pendingPartition(task.pool, shardOf(task.taskId, pendingShards)),
+    gs: `${rank}#${created}#${jobPath(task)}#${pad(task.instance, instanceDigits)}`,
+  };
+}
+
+/** Priority and creation time back from a sort key of the pending index. */
+export function parsePendingSortKey(gs: string): { readonly priority: number; readonly createdAt: number } {
+  return {
+    priority: highestPriority - Number.parseInt(gs.slice(0, priorityDigits), 10),
+    createdAt: Number.parseInt(gs.slice(priorityDigits + 1, priorityDigits + 1 + timeDigits), 10),
+  };
+}
+
+/** Keys of the due index. */
+export function dueKeysOf(taskId: string, at: number): { readonly gd: string; readonly gt: string } {
+  return { gd: String(shardOf(taskId, dueShards)), gt: `${pad(at, timeDigits)}#${taskId}` };
+}
+
+/** Every entry of the due index up to and including this moment sorts before it. */
+export function dueBound(now: number): string {
+  return pad(now + 1, timeDigits);
+}

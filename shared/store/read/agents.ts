@@ -1,0 +1,107 @@
+// Reads of agents with their ledgers, which lie side by side in 16 partitions.
+import type { Agent, Ledger } from '../../model/agent.ts';
+import { decodeAgent, decodeLedger } from '../codec/agent-row.ts';
+import type { Row } from '../codec/row.ts';
+import type { Connection } from '../connection.ts';
+import { agentKeyOf, agentPartition, agentPrefix, agentShards, ledgerKeyOf, ledgerPrefix } from '../keys.ts';
+import type { AgentWithLedger, Page } from '../port.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
+import { batchGet, queryAll, queryPage } from './query.ts';
+
+export async function getAgent(
+  connection: Connection,
+  agentId: string,
+): Promise<AgentWithLedger | undefined> {
+  const rows = await batchGet(connection, 'getAgent', connection.state, [
+    agentKeyOf(agentId),
+    ledgerKeyOf(agentId),
+  ]);
+  return joined(rows)[0];
+}
+
+/** Pairs each agent with its ledger; they are written together, so one without the other is only a page cut. */
+function joined(rows: readonly Row[], pool?: string): AgentWithLedger[] {
+  const ledgers = new Map<string, Ledger>();
+  const agents: Agent[] = [];
+  for (const row of rows) {
+    const sk = row.sk as string;
+    if (sk.startsWith(ledgerPrefix)) ledgers.set(sk.slice(ledgerPrefix.length), decodeLedger(row));
+    else if (pool === undefined || row.po === pool) agents.push(decodeAgent(row));
+  }
+  return agents.flatMap((agent) => {
+    const ledger = ledgers.get(agent.agentId);
+    return ledger ? [{ agent, ledger }] : [];
+  });
+}
+
+/** Every agent of a pool. Agents of all pools are read: a fleet is one pool, or few. */
+export async function loadPool(connection: Connection, pool: string): Promise<AgentWithLedger[]> {
+  const shards = Array.from({ length: agentShards }, (_, shard) => agentPartition(shard));
+  const rows = await Promise.all(
+    shards.map((pk) =>
+      queryAll(connection, 'loadPool', {
+        TableName: connection.state,
+        KeyConditionExpression: 'pk = :pk',
+        ExpressionAttributeValues: { ':pk': pk },
+        ConsistentRead: true,
+      }),
+    ),
+  );
+  return rows.flatMap((part) => joined(part, pool));
+}
+
+/** Shard by shard, by id within one. */
+export async function listAgents(
+  connection: Connection,
+  filter: { readonly pool?: string },
+  page: { readonly limit: number; readonly cursor?: string },
+): Promise<Page<AgentWithLedger>> {
+  const [startShard, startSk] = page.cursor === undefined ? [] : decodeCursor(page.cursor, 2);
+  const found: Row[] = [];
+  const firstShard = Number(startShard ?? 0);
+  for (let shard = firstShard; shard < agentShards && found.length < page.limit; shard++) {
+    const after = shard === firstShard ? startSk : undefined;
+    const limit = page.limit - found.length;
+    found.push(...(await agentsOfShard(connection, { shard, after, limit, pool: filter.pool })));
+  }
+  const keys = found.map((row) => ledgerKeyOf((row.sk as string).slice(agentPrefix.length)));
+  const ledgers = await batchGet(connection, 'listAgents', connection.state, keys);
+  const items = joined([...found, ...ledgers]);
+  const last = found.at(-1);
+  if (last === undefined || found.length < page.limit) return { items };
+  const shard = (last.pk as string).slice(agentPartition(0).length - 1);
+  return { items, next: encodeCursor([shard, last.sk as string]) };
+}
+
+interface ShardQuery {
+  readonly shard: number;
+  readonly after: string | undefined;
+  readonly limit: number;
+  readonly pool: string | undefined;
+}
+
+/** Up to `limit` agent rows; fewer only at the end of the shard. */
+async function agentsOfShard(connection: Connection, query: ShardQuery): Promise<Row[]> {
+  const pk = agentPartition(query.shard);
+  const rows: Row[] = [];
+  let start: Record<string, unknown> | undefined =
+    query.after === undefined ? undefined : { pk, sk: query.after };
+  do {
+    const page = await queryPage(connection, 'listAgents', {
+      TableName: connection.state,
+      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :agents)',
+      ExpressionAttributeValues: {
+        ':pk': pk,
+        ':agents': agentPrefix,
+        ...(query.pool && { ':pool': query.pool }),
+      },
+      ...(query.pool && { FilterExpression: '#pool = :pool', ExpressionAttributeNames: { '#pool': 'po' } }),
+      // A filter is applied after the limit, so ask for whole pages and cut.
+      ...(query.pool === undefined && { Limit: query.limit - rows.length }),
+      ...(start && { ExclusiveStartKey: start }),
+    });
+    rows.push(...page.rows);
+    start = page.next;
+  } while (start !== undefined && rows.length < query.limit);
+  return rows.slice(0, query.limit);
+}
