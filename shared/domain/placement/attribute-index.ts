@@ -14,14 +14,13 @@ export class AttributeIndex {
   readonly groupOf: Int32Array;
   /** The value numbers that make each group. */
   readonly groups: readonly (readonly number[])[];
-  /** The groups each value number belongs to. */
-  readonly groupsWith: readonly (readonly number[])[];
+  /** By value number: the agents that have it. */
+  private readonly agents: number[][] = [];
   private readonly numbers = new Map<string, number>();
 
   constructor(name: string, snapshots: readonly AgentSnapshot[]) {
     this.name = name;
     const groups: (readonly number[])[] = [];
-    const groupsWith: number[][] = [];
     const groupNumbers = new Map<string, number>();
     this.groupOf = new Int32Array(snapshots.length).fill(-1);
     this.valuesOf = snapshots.map(({ agent }, at) => {
@@ -33,21 +32,27 @@ export class AttributeIndex {
       if (group === undefined) {
         group = groups.push(values) - 1;
         groupNumbers.set(key, group);
-        for (const value of values) {
-          groupsWith[value] ??= [];
-          groupsWith[value].push(group);
-        }
       }
       this.groupOf[at] = group;
+      for (const value of values) {
+        this.agents[value] ??= [];
+        this.agents[value].push(at);
+      }
       return groups[group] as readonly number[];
     });
     this.groups = groups;
-    this.groupsWith = groupsWith;
   }
 
   /** The number of a value, or undefined if no agent has it. */
   numberOf(value: string): number | undefined {
     return this.numbers.get(value);
+  }
+
+  /** The agents that have at least one of the values, by position. */
+  agentsWith(values: readonly string[]): readonly number[] {
+    const found = new Set<number>();
+    for (const value of this.numbersOf(values)) for (const at of this.agents[value] ?? []) found.add(at);
+    return [...found].sort((a, b) => a - b);
   }
 
   /** The numbers of those values that any agent has. */

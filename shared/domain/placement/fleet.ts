@@ -2,7 +2,8 @@
 // small integers. 10,000 agents are compared 100,000 times here, so this is laid out for the loop, not for reading
 // one agent; filter.ts has the readable rule.
 import { AttributeIndex } from './attribute-index.ts';
-import { acceptsModel, cardShareMilli, portCount, portNeed, wholeCard } from './ledger.ts';
+import { maintenanceVeto } from './filter.ts';
+import { acceptsModel, cardShareMilli, portCount, wholeCard } from './ledger.ts';
 import { compareText } from './order.ts';
 import type { AgentSnapshot, PendingTask } from './types.ts';
 
@@ -11,7 +12,6 @@ export interface Demand {
   readonly cpuMilli: number;
   readonly ramMb: number;
   readonly diskMb: number;
-  readonly ports: number;
   readonly gpus: number;
   /** Thousandths taken of each card. */
   readonly shareMilli: number;
@@ -27,6 +27,8 @@ export class Fleet {
   readonly ramMb: Float64Array;
   readonly diskMb: Float64Array;
   readonly ports: Int32Array;
+  /** By agent: 1 = maintenance keeps new tasks off. */
+  readonly closed: Uint8Array;
   /** Cards of agent a are positions cardStart[a] .. cardStart[a + 1] - 1. */
   readonly cardStart: Int32Array;
   readonly cardFree: Int32Array;
@@ -50,6 +52,7 @@ export class Fleet {
       this.snapshots,
       ({ agent, ledger }) => portCount(agent.capacity) - ledger.usedPorts.length,
     );
+    this.closed = Uint8Array.from(this.snapshots, ({ agent }) => (maintenanceVeto(agent) ? 1 : 0));
     this.lastChange = new Int32Array(this.size).fill(-1);
     this.cardStart = new Int32Array(this.size + 1);
     for (const [at, { ledger }] of this.snapshots.entries()) {
@@ -82,7 +85,6 @@ export class Fleet {
       cpuMilli: resources.cpuMilli,
       ramMb: resources.ramMb,
       diskMb: resources.diskMb,
-      ports: portNeed(resources),
       gpus: resources.gpus,
       shareMilli: cardShareMilli(resources),
       models:
@@ -92,13 +94,12 @@ export class Fleet {
     };
   }
 
-  /** True if the agent's free amounts cover the demand. */
+  /** True if the agent's free amounts cover the demand; ports are the gate's business. */
   covers(at: number, demand: Demand): boolean {
     return (
       (this.cpuMilli[at] as number) >= demand.cpuMilli &&
       (this.ramMb[at] as number) >= demand.ramMb &&
       (this.diskMb[at] as number) >= demand.diskMb &&
-      (this.ports[at] as number) >= demand.ports &&
       (demand.gpus === 0 || this.hasCards(at, demand))
     );
   }
@@ -121,12 +122,12 @@ export class Fleet {
     );
   }
 
-  /** Takes the demand from an agent. `firstCard` is the card for a share (flat position), or -1 for whole cards. */
-  take(at: number, demand: Demand, firstCard: number): [number, number][] {
+  /** Takes the demand and so many ports from an agent. `firstCard` is the card for a share (flat position), or -1 for whole cards. */
+  take(at: number, demand: Demand, ports: number, firstCard: number): [number, number][] {
     this.cpuMilli[at] = (this.cpuMilli[at] as number) - demand.cpuMilli;
     this.ramMb[at] = (this.ramMb[at] as number) - demand.ramMb;
     this.diskMb[at] = (this.diskMb[at] as number) - demand.diskMb;
-    this.ports[at] = (this.ports[at] as number) - demand.ports;
+    this.ports[at] = (this.ports[at] as number) - ports;
     this.lastChange[at] = this.changes.push(at) - 1;
     return demand.gpus === 0 ? [] : this.takeCards(at, demand, firstCard);
   }

@@ -1,69 +1,81 @@
-// A lane: the agents that one shape of ask may go to, kept in score order. It does not look at all agents for each
-// task: it looks at the agents that changed since it was last asked, and at the best one of each group.
+// A lane: the agents that one demand fits on, kept in score order. It does not look at all agents for each task: it
+// looks at the agents that changed since it was last asked, and at the best one of each open group.
 import type { Demand, Fleet } from './fleet.ts';
-import type { Gate, Partition } from './limits.ts';
+import type { Gate } from './gate.ts';
+import type { Partition } from './partition.ts';
 import type { Ranker } from './rank.ts';
+
+/** Finds the best agent for a demand among those a gate leaves open, or undefined. */
+export interface Finder {
+  best(gate: Gate): number | undefined;
+}
 
 const absent = -1;
 const aside = -2;
 
-/** One heap of agents per group of a partition, by score and then by position. */
-export class Lane {
+/** One heap of agents per group of the partition, by score and then by position. */
+export class Lane implements Finder {
   private readonly fleet: Fleet;
   private readonly ranker: Ranker;
   private readonly demand: Demand;
   private readonly groupOf: Int32Array;
   private readonly heaps: number[][];
+  /** Score of the best agent of each group; infinite = none. */
+  private readonly tops: Float64Array;
   private readonly scores: Float64Array;
   /** Where an agent is in its heap, or absent, or aside. */
   private readonly places: Int32Array;
   private readonly memo = new Map<number, number>();
   private seen: number;
-  /** Agents taken out because a limit of this gate's job bars them; they go back for the next job. */
+  /** Agents taken out because this gate bars them; they go back when another gate asks. */
   private barred: number[] = [];
   private barredBy: Gate | undefined;
 
-  constructor(fleet: Fleet, ranker: Ranker, demand: Demand, eligible: Int32Array, partition: Partition) {
+  constructor(fleet: Fleet, ranker: Ranker, demand: Demand, partition: Partition) {
     this.fleet = fleet;
     this.ranker = ranker;
     this.demand = demand;
     this.groupOf = partition.groupOf;
-    this.heaps = Array.from({ length: partition.count }, () => []);
+    this.heaps = partition.samples.map(() => []);
+    this.tops = new Float64Array(this.heaps.length);
     this.scores = new Float64Array(fleet.size);
     this.places = new Int32Array(fleet.size).fill(absent);
     this.seen = fleet.changes.length;
-    for (const at of eligible) {
-      if (!fleet.covers(at, demand)) continue;
+    for (let at = 0; at < fleet.size; at++) {
+      if (fleet.closed[at] === 1 || !fleet.covers(at, demand)) continue;
       this.scores[at] = ranker.score(at, demand, this.memo);
-      const heap = this.heapOf(at);
-      this.places[at] = heap.push(at) - 1;
+      this.places[at] = this.heapOf(at).push(at) - 1;
     }
-    for (const heap of this.heaps) {
+    for (const [group, heap] of this.heaps.entries()) {
       for (let place = (heap.length >> 1) - 1; place >= 0; place--) this.sink(heap, place);
+      this.noteTop(group);
     }
   }
 
-  /** The best agent for the demand now, or undefined. With a gate, one whose limits aren't reached. */
-  best(gate: Gate | undefined): number | undefined {
+  best(gate: Gate): number | undefined {
     this.catchUp();
     if (this.barredBy !== gate) this.readmit(gate);
     for (;;) {
-      const at = this.top(gate);
-      if (at === undefined || !gate?.bars(at)) return at;
+      const at = this.top(gate.open);
+      if (at === undefined || !gate.bars(at)) return at;
       this.remove(at);
       this.places[at] = aside;
       this.barred.push(at);
     }
   }
 
-  private top(gate: Gate | undefined): number | undefined {
-    const { heaps } = this;
-    if (heaps.length === 1) return gate?.closed[0] === 1 ? undefined : heaps[0]?.[0];
+  private top(open: Uint8Array): number | undefined {
+    const { tops, heaps } = this;
     let best: number | undefined;
-    for (let group = 0; group < heaps.length; group++) {
-      if (gate?.closed[group] === 1) continue;
+    let bestScore = Number.POSITIVE_INFINITY;
+    for (let group = 0; group < tops.length; group++) {
+      if (open[group] === 0 || (tops[group] as number) > bestScore) continue;
       const at = heaps[group]?.[0];
-      if (at !== undefined && (best === undefined || this.before(at, best))) best = at;
+      if (at === undefined) continue;
+      if ((tops[group] as number) < bestScore || best === undefined || at < best) {
+        best = at;
+        bestScore = tops[group] as number;
+      }
     }
     return best;
   }
@@ -81,24 +93,31 @@ export class Lane {
         continue;
       }
       this.scores[at] = this.ranker.score(at, this.demand, this.memo);
-      if (place !== aside) this.settle(this.heapOf(at), place);
+      if (place === aside) continue;
+      this.settle(this.heapOf(at), place);
+      this.noteTop(this.groupOf[at] as number);
     }
   }
 
-  private readmit(gate: Gate | undefined): void {
+  private readmit(gate: Gate): void {
+    this.barredBy = gate;
+    if (this.barred.length === 0) return;
     for (const at of this.barred) {
       if (this.places[at] !== aside) continue;
       const heap = this.heapOf(at);
-      const place = heap.push(at) - 1;
-      this.places[at] = place;
-      this.rise(heap, place);
+      this.rise(heap, heap.push(at) - 1);
+      this.noteTop(this.groupOf[at] as number);
     }
     this.barred = [];
-    this.barredBy = gate;
   }
 
   private heapOf(at: number): number[] {
     return this.heaps[this.groupOf[at] as number] as number[];
+  }
+
+  private noteTop(group: number): void {
+    const at = this.heaps[group]?.[0];
+    this.tops[group] = at === undefined ? Number.POSITIVE_INFINITY : (this.scores[at] as number);
   }
 
   private before(a: number, b: number): boolean {
@@ -111,10 +130,12 @@ export class Lane {
     const place = this.places[at] as number;
     const last = heap.pop() as number;
     this.places[at] = absent;
-    if (last === at) return;
-    heap[place] = last;
-    this.places[last] = place;
-    this.settle(heap, place);
+    if (last !== at) {
+      heap[place] = last;
+      this.places[last] = place;
+      this.settle(heap, place);
+    }
+    this.noteTop(this.groupOf[at] as number);
   }
 
   private settle(heap: number[], place: number): void {
@@ -152,5 +173,37 @@ export class Lane {
     }
     heap[place] = at;
     this.places[at] = place;
+  }
+}
+
+/** Looks at every candidate each time: for demands so rare, or agents so few, that a lane would not pay. */
+export class Scan implements Finder {
+  private readonly fleet: Fleet;
+  private readonly ranker: Ranker;
+  private readonly demand: Demand;
+  private readonly memo = new Map<number, number>();
+
+  constructor(fleet: Fleet, ranker: Ranker, demand: Demand) {
+    this.fleet = fleet;
+    this.ranker = ranker;
+    this.demand = demand;
+  }
+
+  best(gate: Gate): number | undefined {
+    const { fleet, demand } = this;
+    const { candidates } = gate;
+    const count = candidates?.length ?? fleet.size;
+    let best: number | undefined;
+    let bestScore = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < count; i++) {
+      const at = candidates ? (candidates[i] as number) : i;
+      if (fleet.closed[at] === 1 || !fleet.covers(at, demand) || !gate.admits(at)) continue;
+      const score = this.ranker.score(at, demand, this.memo);
+      if (score < bestScore) {
+        best = at;
+        bestScore = score;
+      }
+    }
+    return best;
   }
 }

@@ -8,10 +8,10 @@ import { explain } from './explain.ts';
 import type { LimitCount } from './filter.ts';
 import { Fleet } from './fleet.ts';
 import { PortTurn } from './grant.ts';
-import { type Holding, takeAll } from './ledger.ts';
+import { type Holding, portNeed, takeAll } from './ledger.ts';
 import { inPlanningOrder } from './order.ts';
 import { Ranker, typicalAsks } from './rank.ts';
-import { type Shape, ShapeBook } from './shape.ts';
+import { type Search, type Shape, ShapeBook } from './shape.ts';
 import type { AgentSnapshot, Assignment, PendingTask, PlacementPlan, PlacementSnapshot } from './types.ts';
 
 interface Given {
@@ -25,18 +25,20 @@ export function planPlacement(snapshot: PlacementSnapshot, now: number): Placeme
   const book = new ShapeBook(fleet, snapshot.running);
   const tasks = inPlanningOrder(snapshot.pending);
   const shapes = tasks.map((task) => book.enter(task));
-  const ranker = new Ranker(fleet, typicalAsks(book.shapes()));
+  const ranker = new Ranker(fleet, typicalAsks(book.demands()));
   const given = new Map<number, Given>();
   const left: { task: PendingTask; shape: Shape }[] = [];
   for (const [index, task] of tasks.entries()) {
     const shape = shapes[index] as Shape;
-    const at = shape.exhausted ? undefined : book.laneOf(shape, ranker).best(shape.gate);
+    const at = shape.exhausted ? undefined : bestAgent(book.searchOf(shape, ranker));
+    book.leave(shape);
     if (at === undefined) {
       shape.exhausted = true;
       left.push({ task, shape });
       continue;
     }
-    const cards = fleet.take(at, shape.demand, ranker.bestCard(at, shape.demand));
+    const { demand } = shape.kind;
+    const cards = fleet.take(at, demand, portNeed(task.resources), ranker.bestCard(at, demand));
     book.countsOf(task.jobPath)?.add(at);
     let gift = given.get(at);
     if (!gift) {
@@ -50,6 +52,10 @@ export function planPlacement(snapshot: PlacementSnapshot, now: number): Placeme
     .sort(([a], [b]) => a - b)
     .map(([at, { holdings }]) => assignment((fleet.snapshots[at] as AgentSnapshot).ledger, holdings));
   return { assignments, unplaced: reasoned(left, fleet, book, assignments, now) };
+}
+
+function bestAgent({ gate, finder }: Search): number | undefined {
+  return finder.best(gate);
 }
 
 /** takeAll does the sums again from the ledger itself, so a mistake of the plan ends here and not on an agent. */

@@ -1,32 +1,54 @@
 // Shapes: tasks that ask for the same resources under the same constraints are decided alike, so the plan works per
 // shape and only counts per task. A limit counts the tasks of one job, so with limits the job is part of the shape.
 import type { Constraint } from '../../model/task-config.ts';
-import { dedicatedVeto, maintenanceVeto } from './filter.ts';
 import type { Demand, Fleet } from './fleet.ts';
-import { Lane } from './lane.ts';
+import { Gate } from './gate.ts';
+import { type Finder, Lane, Scan } from './lane.ts';
 import { cardShareMilli, portNeed } from './ledger.ts';
-import { Gate, JobCounts, type Partition, partitionFor } from './limits.ts';
+import { JobCounts } from './limits.ts';
 import { compareText } from './order.ts';
+import { type Partition, partitionFor } from './partition.ts';
 import type { Ranker } from './rank.ts';
 import type { PendingTask, PlacementSnapshot } from './types.ts';
 
 type Resources = PendingTask['resources'];
 type Constraints = readonly Constraint[];
 
+/** A demand is worth a lane if this many tasks ask for it; below, looking at every agent costs less. */
+const worthALane = 3;
+/** A constraint that leaves one agent in so many is served by looking at just those. */
+const fewFraction = 8;
+/** Most lanes x agents at once; a cell is about 20 bytes. Demands beyond it are served without a lane. */
+const mostLaneCells = 16_000_000;
+
+/** Equal resources, whatever the constraints. */
+export interface DemandKind {
+  readonly demand: Demand;
+  /** Pending tasks that ask for it, and those not yet decided. */
+  count: number;
+  waiting: number;
+  lane: Lane | undefined;
+}
+
+/** How the agents of a shape are found. */
+export interface Search {
+  readonly gate: Gate;
+  readonly finder: Finder;
+}
+
 /** One kind of ask in a plan. */
 export interface Shape {
   readonly key: string;
   readonly resources: Resources;
   readonly constraints: Constraints;
-  readonly demand: Demand;
+  readonly kind: DemandKind;
   readonly jobPath: string;
   readonly limited: boolean;
-  /** Pending tasks of this shape. */
-  count: number;
+  /** Tasks not yet decided. */
+  waiting: number;
   /** Set once no agent could take it: free amounts and limits only get tighter within a plan. */
   exhausted: boolean;
-  lane?: Lane;
-  gate?: Gate;
+  search: Search | undefined;
 }
 
 /** Sorts pending tasks into shapes and holds, per job with limits, the counts. */
@@ -37,9 +59,11 @@ export class ShapeBook {
   private readonly byJob = new Map<string, Shape[]>();
   private readonly jobs = new Map<string, JobCounts>();
   private readonly runningAt = new Map<string, number[]>();
-  private readonly lanes = new Map<string, Lane>();
-  private readonly eligibleAgents = new Map<string, Int32Array>();
-  private readonly partitions = new Map<string, Partition>();
+  private readonly gates = new Map<string, Gate>();
+  private readonly kinds = new Map<string, DemandKind>();
+  private partition: Partition | undefined;
+  /** Lanes in being. */
+  private lanes = 0;
 
   constructor(fleet: Fleet, running: PlacementSnapshot['running']) {
     this.fleet = fleet;
@@ -52,9 +76,9 @@ export class ShapeBook {
     }
   }
 
-  /** Every shape seen so far. */
-  shapes(): Iterable<Shape> {
-    return this.byKey.values();
+  /** Every demand seen so far, with its number of tasks. */
+  demands(): Iterable<DemandKind> {
+    return this.kinds.values();
   }
 
   /** The shape of a task, counted. */
@@ -69,7 +93,9 @@ export class ShapeBook {
       shape = this.intern(task);
       known.push(shape);
     }
-    shape.count++;
+    shape.waiting++;
+    shape.kind.count++;
+    shape.kind.waiting++;
     return shape;
   }
 
@@ -78,25 +104,26 @@ export class ShapeBook {
     return this.jobs.get(jobPath);
   }
 
-  /** The lane a shape is placed from; made at first use, shared by shapes that differ only in their limits' jobs. */
-  laneOf(shape: Shape, ranker: Ranker): Lane {
-    if (shape.lane) return shape.lane;
-    const limits = shape.constraints.filter((constraint) => constraint.kind === 'limit');
-    const names = [...new Set(limits.map(({ attribute }) => attribute))].sort(compareText);
-    const partition = this.partitionOf(names);
-    if (shape.limited) {
-      const job = this.jobs.get(shape.jobPath) as JobCounts;
-      shape.gate = new Gate(this.fleet, shape.constraints, job, partition);
+  /** Where a shape's agents are found; made at first use. Call after the last task was entered. */
+  searchOf(shape: Shape, ranker: Ranker): Search {
+    if (!shape.search) {
+      this.partition ??= partitionFor(
+        this.fleet,
+        [...this.byKey.values()].map(({ constraints }) => constraints),
+      );
+      const gate = this.gateOf(shape, this.partition);
+      shape.search = { gate, finder: this.finderOf(shape, gate, this.partition, ranker) };
     }
-    const eligibility = eligibilityKey(shape.constraints);
-    const key = `${demandKey(shape.resources)} ${eligibility} ${JSON.stringify(names)}`;
-    let lane = this.lanes.get(key);
-    if (!lane) {
-      lane = new Lane(this.fleet, ranker, shape.demand, this.eligible(shape, eligibility), partition);
-      this.lanes.set(key, lane);
-    }
-    shape.lane = lane;
-    return lane;
+    return shape.search;
+  }
+
+  /** One task of the shape was decided. What no later task needs is let go: lanes are large. */
+  leave(shape: Shape): void {
+    if (--shape.waiting === 0) shape.search = undefined;
+    const { kind } = shape;
+    if (--kind.waiting > 0 || !kind.lane) return;
+    kind.lane = undefined;
+    this.lanes--;
   }
 
   private intern(task: PendingTask): Shape {
@@ -105,8 +132,9 @@ export class ShapeBook {
     let shape = this.byKey.get(key);
     if (!shape) {
       const { resources, constraints, jobPath } = task;
-      const demand = this.fleet.demandOf(resources);
-      shape = { key, resources, constraints, demand, jobPath, limited, count: 0, exhausted: false };
+      const kind = this.kindOf(resources);
+      const fresh = { waiting: 0, exhausted: false, search: undefined };
+      shape = { key, resources, constraints, kind, jobPath, limited, ...fresh };
       this.byKey.set(key, shape);
       if (limited && !this.jobs.has(jobPath)) {
         this.jobs.set(jobPath, new JobCounts(this.runningAt.get(jobPath) ?? []));
@@ -115,49 +143,48 @@ export class ShapeBook {
     return shape;
   }
 
-  private partitionOf(names: readonly string[]): Partition {
-    const key = JSON.stringify(names);
-    let partition = this.partitions.get(key);
-    if (!partition) {
-      partition = partitionFor(
-        this.fleet,
-        names.map((name) => this.fleet.attribute(name)),
-      );
-      this.partitions.set(key, partition);
+  private kindOf(resources: Resources): DemandKind {
+    const key = demandKey(resources);
+    let kind = this.kinds.get(key);
+    if (!kind) {
+      kind = { demand: this.fleet.demandOf(resources), count: 0, waiting: 0, lane: undefined };
+      this.kinds.set(key, kind);
     }
-    return partition;
+    return kind;
   }
 
-  /** Agents that pass every check that can't change within a plan, resources aside. */
-  private eligible(shape: Shape, key: string): Int32Array {
-    let agents = this.eligibleAgents.get(key);
-    if (!agents) {
-      const tests = shape.constraints.map((constraint) => attributeTest(this.fleet, constraint));
-      const kept: number[] = [];
-      for (const [at, { agent }] of this.fleet.snapshots.entries()) {
-        if (maintenanceVeto(agent) || dedicatedVeto(shape, agent)) continue;
-        if (tests.every((test) => test(at))) kept.push(at);
-      }
-      agents = Int32Array.from(kept);
-      this.eligibleAgents.set(key, agents);
+  private gateOf(shape: Shape, partition: Partition): Gate {
+    const ask = { constraints: shape.constraints, ports: portNeed(shape.resources) };
+    if (shape.limited) return new Gate(this.fleet, partition, ask, this.jobs.get(shape.jobPath));
+    const key = `${ask.ports} ${eligibilityKey(shape.constraints)}`;
+    let gate = this.gates.get(key);
+    if (!gate) {
+      gate = new Gate(this.fleet, partition, ask, undefined);
+      this.gates.set(key, gate);
     }
-    return agents;
+    return gate;
   }
-}
 
-/** The static part of a constraint over agent positions (spec section 3, check 3). */
-function attributeTest(fleet: Fleet, constraint: Constraint): (at: number) => boolean {
-  const index = fleet.attribute(constraint.attribute);
-  if (constraint.kind === 'limit') return (at) => (index.valuesOf[at] as readonly number[]).length > 0;
-  const wanted = index.numbersOf(constraint.values);
-  const { negated } = constraint;
-  return (at) => (index.valuesOf[at] as readonly number[]).some((value) => wanted.has(value)) !== negated;
+  private finderOf({ kind }: Shape, gate: Gate, partition: Partition, ranker: Ranker): Finder {
+    const { candidates } = gate;
+    const few = candidates !== undefined && candidates.length * fewFraction <= this.fleet.size;
+    if (
+      !kind.lane &&
+      !few &&
+      kind.count >= worthALane &&
+      (this.lanes + 1) * this.fleet.size <= mostLaneCells
+    ) {
+      kind.lane = new Lane(this.fleet, ranker, kind.demand, partition);
+      this.lanes++;
+    }
+    return kind.lane && !few ? kind.lane : new Scan(this.fleet, ranker, kind.demand);
+  }
 }
 
 /** Text that is equal for asks that are decided alike. */
 export function shapeKey(resources: Resources, constraints: Constraints, jobPath: string): string {
   const limits = constraints.filter((constraint) => constraint.kind === 'limit');
-  const key = `${demandKey(resources)} ${eligibilityKey(constraints)}`;
+  const key = `${demandKey(resources)} ${portNeed(resources)} ${eligibilityKey(constraints)}`;
   if (limits.length === 0) return key;
   const texts = limits.map(({ attribute, limit }) => JSON.stringify([attribute, limit]));
   return `${key} ${texts.sort(compareText).join()} ${jobPath}`;
@@ -166,7 +193,7 @@ export function shapeKey(resources: Resources, constraints: Constraints, jobPath
 function demandKey(resources: Resources): string {
   const { cpuMilli, ramMb, diskMb, gpus, gpuModels } = resources;
   const models = gpus > 0 ? [...new Set(gpuModels)].sort(compareText) : [];
-  const amounts = [cpuMilli, ramMb, diskMb, gpus, cardShareMilli(resources), portNeed(resources)];
+  const amounts = [cpuMilli, ramMb, diskMb, gpus, cardShareMilli(resources)];
   return `${amounts.join('/')}${models.length === 0 ? '' : JSON.stringify(models)}`;
 }
 
