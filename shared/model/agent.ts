@@ -26,7 +26,7 @@ export const offerSchema = z.strictObject({
 export type Offer = z.infer<typeof offerSchema>;
 
 /**
- * Free amounts of one agent, the row every placement is conditional on. `live` holds the ids of the tasks whose
+ * Free amounts of one agent, the row every placement is conditional on. `live` holds the `liveId` of each task whose
  * resources are taken; a release is a conditional removal from it, so releasing twice changes nothing.
  */
 export const ledgerSchema = z.object({

@@ -1,6 +1,7 @@
 // Audit: does a ledger say what its agent's capacity and the tasks on it add up to? Run over the store after a replay
 // and by the sweeper; each difference is named.
 import type { Ledger } from '../../model/agent.ts';
+import { liveId } from '../../model/job-key.ts';
 import type { Capacity } from '../../model/resources.ts';
 import { acceptsModel, cardShareMilli, type Holding, ledgerFromCapacity, portNeed } from './ledger.ts';
 
@@ -119,7 +120,7 @@ function auditPorts(capacity: Capacity, ledger: Ledger, tasks: readonly Holding[
 
 function auditLive(ledger: Ledger, tasks: readonly Holding[], report: Report): void {
   const live = new Set(ledger.live);
-  const ids = new Set(tasks.map(({ taskId }) => taskId));
+  const ids = new Set(tasks.map(({ taskId }) => liveId(taskId)));
   for (const id of live) if (!ids.has(id)) report('LIVE_WITHOUT_TASK', id);
   for (const id of ids) if (!live.has(id)) report('TASK_NOT_LIVE', id);
 }

@@ -3,6 +3,7 @@
 // row adds one per write.
 import { BorealisError } from '../../lib/errors.ts';
 import type { Ledger } from '../../model/agent.ts';
+import { liveId } from '../../model/job-key.ts';
 import type { Capacity, GpuDevice, Grant, Resources } from '../../model/resources.ts';
 
 /** One whole card, in thousandths. */
@@ -81,8 +82,9 @@ export function takeAll(ledger: Ledger, holdings: readonly Holding[]): Ledger {
   const live = new Set(ledger.live);
   let { freeCpuMilli, freeRamMb, freeDiskMb } = ledger;
   for (const { taskId, resources, grant } of holdings) {
-    if (live.has(taskId)) throw refused(ledger, taskId, 'it already holds resources there');
-    live.add(taskId);
+    const id = liveId(taskId);
+    if (live.has(id)) throw refused(ledger, taskId, 'it already holds resources there');
+    live.add(id);
     freeCpuMilli -= resources.cpuMilli;
     freeRamMb -= resources.ramMb;
     freeDiskMb -= resources.diskMb;
@@ -115,7 +117,8 @@ export function take(ledger: Ledger, resources: Resources, grant: Grant, taskId:
 
 /** The ledger after a task gave its resources back; the same ledger if the task isn't live, so twice is once. */
 export function release(ledger: Ledger, resources: Resources, grant: Grant, taskId: string): Ledger {
-  if (!ledger.live.includes(taskId)) return ledger;
+  const id = liveId(taskId);
+  if (!ledger.live.includes(id)) return ledger;
   const gpus = ledger.gpus.map((card) => ({ ...card }));
   for (const [device, milli] of grant.gpus) {
     const card = gpus[device];
@@ -129,7 +132,7 @@ export function release(ledger: Ledger, resources: Resources, grant: Grant, task
     freeDiskMb: ledger.freeDiskMb + resources.diskMb,
     gpus,
     usedPorts: ledger.usedPorts.filter((port) => !given.has(port)),
-    live: ledger.live.filter((id) => id !== taskId),
+    live: ledger.live.filter((one) => one !== id),
   };
 }
 
