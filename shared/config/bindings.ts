@@ -23,6 +23,11 @@ const maxExpansions = 50_000;
 /** Most characters of bound values read while expanding one file. */
 const maxExpandedLength = 16 * 1024 * 1024;
 
+/** Failures reported for one text. */
+const maxFailures = 20;
+const inValueOf = ' (in the value of ';
+const toItself = ' refers to itself: ';
+
 const reservedNamespaces = new Set(['borealis', 'mesos', 'thermos', 'docker']);
 
 /** True for the first word of names that the system binds. */
@@ -116,7 +121,7 @@ export class TemplateRenderer {
           failures.push(new TemplateFailure(part.source, error.message, error.hint));
         }
       }
-      if (rendered.length > maxRenderedLength) break;
+      if (rendered.length > maxRenderedLength || failures.length >= maxFailures) break;
     }
     return rendered;
   }
@@ -192,7 +197,7 @@ export class TemplateRenderer {
       const names = chain.map(({ name }) => name).join(' -> ');
       throw new TemplateFailure(
         source,
-        `${shorten(source)} refers to itself: ${names}`,
+        `${shorten(source)}${toItself}${names}`,
         "bind the value under another name, or use {{job.name}}, {{task.name}} for an outer object's name",
       );
     }
@@ -209,14 +214,12 @@ export class TemplateRenderer {
     this.expandedLength += node.value.length;
     const failures: TemplateFailure[] = [];
     const text = this.renderParts(parseTemplate(node.value), { ...evaluation, active: chain }, failures);
-    if (failures[0] !== undefined) {
-      throw new TemplateFailure(
-        source,
-        `${failures[0].message} (in the value of ${address})`,
-        failures[0].hint,
-      );
-    }
-    return text;
+    const [failure] = failures;
+    if (failure === undefined) return text;
+    // The innermost value says enough; a circle names its steps itself.
+    const located = failure.message.includes(inValueOf) || failure.message.includes(toItself);
+    const where = located ? '' : `${inValueOf}${address})`;
+    throw new TemplateFailure(source, failure.message + where, failure.hint);
   }
 
   /** The value a name stands for and the scope its own references are evaluated in. */

@@ -134,25 +134,36 @@ export function diffConfigs(before: TaskConfig, after: TaskConfig): FieldChange[
 /** Leaves by path. Lists of named things are keyed by name, so that inserting one does not change all after it. */
 function flatten(config: TaskConfig): Map<string, unknown> {
   const leaves = new Map<string, unknown>();
-  const visit = (value: unknown, path: string): void => {
-    if (Array.isArray(value)) {
-      for (const [index, item] of value.entries()) visit(item, `${path}[${keyOf(item) ?? index}]`);
-      // The order of processes is what `order: sequential` was; ordering carries it, so names alone are compared here.
-      if (value.length === 0) leaves.set(path, []);
-    } else if (value !== null && typeof value === 'object') {
-      const entries = Object.entries(value);
-      for (const [key, inner] of entries) visit(inner, path === '' ? key : `${path}.${key}`);
-      if (entries.length === 0) leaves.set(path, {});
-    } else if (value !== undefined) leaves.set(path, value);
-  };
-  visit(config, '');
+  collect(config, '', leaves);
   return leaves;
 }
 
-function keyOf(item: unknown): string | undefined {
-  if (item === null || typeof item !== 'object') return undefined;
-  if ('name' in item && typeof item.name === 'string') return item.name;
-  return 'attribute' in item && typeof item.attribute === 'string' ? item.attribute : undefined;
+function collect(value: unknown, path: string, leaves: Map<string, unknown>): void {
+  if (value === null || typeof value !== 'object') {
+    if (value !== undefined) leaves.set(path, value);
+    return;
+  }
+  const isList = Array.isArray(value);
+  const keys = isList ? keysOf(value) : undefined;
+  const entries = Object.entries(value);
+  for (const [index, [key, inner]] of entries.entries()) {
+    const step = isList ? `[${keys?.[index] ?? key}]` : path === '' ? key : `.${key}`;
+    collect(inner, path + step, leaves);
+  }
+  // What a list of named things holds, and in which order; or that there is nothing.
+  if (keys !== undefined) leaves.set(path, keys);
+  else if (entries.length === 0) leaves.set(path, isList ? [] : {});
+}
+
+/** The names of a list's items, if each has one of its own. */
+function keysOf(items: readonly unknown[]): string[] | undefined {
+  const keys = items.map((item) => {
+    if (item === null || typeof item !== 'object') return undefined;
+    if ('name' in item && typeof item.name === 'string') return item.name;
+    return 'attribute' in item && typeof item.attribute === 'string' ? item.attribute : undefined;
+  });
+  const named = keys.filter((key) => key !== undefined);
+  return named.length > 0 && new Set(named).size === items.length ? named : undefined;
 }
 
 /** The diff as text: one line per group of instances, then `-` and `+` lines per field. */

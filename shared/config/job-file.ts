@@ -15,9 +15,8 @@ import { parseConstraint } from './constraint-text.ts';
 import { parseRanges } from './instance-ranges.ts';
 import { parseSizeMb } from './sizes.ts';
 
-const bindingValue: z.ZodType<unknown> = z.json();
 const bindings = z
-  .record(z.string(), bindingValue)
+  .record(z.string(), z.unknown())
   .optional()
   .describe('Names for {{name}} in this object and everything in it; the closest binding wins.');
 

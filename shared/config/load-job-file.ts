@@ -1,5 +1,6 @@
 // Loads a job file from disk: YAML and JSON are read and parsed, TypeScript and JavaScript are imported by Node itself
 // (type stripping), so a job file can compute what it exports.
+import { spawnSync } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -95,23 +96,30 @@ async function importJobs(path: string): Promise<unknown> {
   ]);
 }
 
-/** The place of an error thrown while the module was read or run, from its stack. */
+/** The error a module threw while it was read or run, with its place. */
 function importError(path: string, url: URL, cause: unknown): BorealisError {
+  const names = [url.href, url.pathname, resolve(path)];
   const stack = cause instanceof Error ? (cause.stack ?? '') : '';
-  const [position] = [url.href, url.pathname, resolve(path)].flatMap((name) => {
-    const at = stack.indexOf(`${name}:`);
-    const match = at === -1 ? null : /^:(\d+)(?::(\d+))?/.exec(stack.slice(at + name.length));
-    return match === null ? [] : [match];
-  });
-  const line =
-    position?.[1] === undefined ? {} : { line: Number(position[1]), column: Number(position[2] ?? 1) };
+  // Node keeps the place of a syntax error in plain JavaScript to itself, but its own checker prints it.
+  const place =
+    placeIn(stack, names) ?? (cause instanceof SyntaxError ? placeIn(checkSyntax(path), names) : undefined);
   const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
   const hint = 'the file must run by itself; try node FILE';
-  return jobFileError(
-    path,
-    [{ file: path, path: [], message: `the file fails when run: ${what}`, hint, ...line }],
-    {
-      cause,
-    },
-  );
+  const problem = { file: path, path: [], message: `the file fails when run: ${what}`, hint, ...place };
+  return jobFileError(path, [problem], { cause });
+}
+
+/** The first `name:line:column` or `name:line` in a text. */
+function placeIn(text: string, names: readonly string[]): { line: number; column: number } | undefined {
+  for (const name of names) {
+    const at = text.indexOf(`${name}:`);
+    const match = at === -1 ? null : /^:(\d+)(?::(\d+))?/.exec(text.slice(at + name.length));
+    if (match !== null) return { line: Number(match[1]), column: Number(match[2] ?? 1) };
+  }
+  return undefined;
+}
+
+function checkSyntax(path: string): string {
+  return spawnSync(process.execPath, ['--check', resolve(path)], { encoding: 'utf8', timeout: 10_000 })
+    .stderr;
 }

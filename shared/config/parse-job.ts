@@ -40,11 +40,15 @@ interface Variant {
 
 export function parseJob(input: RenderInput, rules: SubmissionRules): ParsedJob {
   const base = readVariant(input);
-  const overrides = (base.job?.overrides ?? []).map((override, index) => ({
-    ranges: parseRanges(override.instances),
-    path: ['overrides', index, 'instances'] as ConfigPath,
-    variant: readVariant({ ...input, job: withOverride(input.job, index) }),
-  }));
+  const list = nodeAt(base.tree, ['overrides']);
+  const overrides = (list?.kind === 'list' ? list.items : []).map((_item, index): Override => {
+    const ranges = base.job?.overrides?.[index]?.instances;
+    return {
+      ranges: ranges === undefined ? [] : parseRanges(ranges),
+      path: ['overrides', index, 'instances'],
+      variant: readVariant({ ...input, job: withOverride(input.job, index) }),
+    };
+  });
   const variants = [base, ...overrides.map(({ variant }) => variant)];
   const problems = variants.flatMap((variant) => variant.problems);
   const { submission, problems: semantic } = assemble(base, overrides, rules);

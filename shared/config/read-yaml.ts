@@ -38,21 +38,18 @@ export function readText(text: string, format: 'yaml' | 'json'): SourceText {
     const { line, col } = lineCounter.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(text, {
-      lineCounter,
-      prettyErrors: false,
-      // JSON escapes and numbers are a subset of the core schema; json additionally refuses bare words.
-      schema: format === 'json' ? 'json' : 'core',
-    });
-  } catch (error) {
-    // The YAML composer recurses; text made of brackets only exhausts the stack.
-    if (!(error instanceof RangeError)) throw error;
+  const document = parseDocument(text, {
+    lineCounter,
+    prettyErrors: false,
+    // JSON escapes and numbers are a subset of the core schema; json additionally refuses bare words.
+    schema: format === 'json' ? 'json' : 'core',
+  });
+  // The parser recurses and reports an exhausted stack as one of its errors, followed by hundreds that mean nothing.
+  const exhausted = document.errors.find(({ message }) => /call stack|stack overflow/i.test(message));
+  if (exhausted !== undefined) {
+    const message = `nested far deeper than the ${maxDepth} levels a job file may have`;
     return {
-      problems: [
-        { path: [], message: 'the file is nested too deeply to be read', span: { start: 0, end: 0 } },
-      ],
+      problems: [{ path: [], message, span: { start: exhausted.pos[0], end: exhausted.pos[1] } }],
       placeOf,
     };
   }
@@ -89,21 +86,41 @@ function strictJson(text: string): TreeProblem[] {
   try {
     JSON.parse(text);
     return [];
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    const at = /position (\d+)/.exec(message)?.[1];
-    // "Unexpected end of JSON input" has no position: it is the end.
-    const start = at === undefined ? text.length : Number(at);
-    const what = message.replace(/( in JSON)? at position \d+.*$/s, '');
+  } catch {
+    const start = jsonErrorAt(text);
+    const found = JSON.stringify(text.slice(start, start + 1));
     return [
       {
         path: [],
         span: { start, end: start },
-        message: `not valid JSON: ${what}`,
+        message:
+          start < text.length
+            ? `not valid JSON: ${found} is not expected here`
+            : 'not valid JSON: it ends too early',
         hint: 'the file must be JSON; name it .yaml to write YAML',
       },
     ];
   }
+}
+
+const jsonToken =
+  /[ \t\r\n]*("(?:[^"\\\p{Cc}]|\\["\\/bfnrt]|\\u[\da-f]{4})*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])|(?:true|false|null)\b|[{}[\],:])/iuy;
+
+/**
+ * Where text that YAML reads stops being JSON. JSON.parse does not always tell; what YAML allows beyond JSON is other
+ * tokens (comments, bare words, single quotes) and a comma before a closing bracket.
+ */
+function jsonErrorAt(text: string): number {
+  jsonToken.lastIndex = 0;
+  let previous = '';
+  let end = 0;
+  for (let match = jsonToken.exec(text); match !== null; match = jsonToken.exec(text)) {
+    const token = match[1] as string;
+    if (previous === ',' && (token === ']' || token === '}')) return jsonToken.lastIndex - 1;
+    previous = token;
+    end = jsonToken.lastIndex;
+  }
+  return end + (/^[ \t\r\n]*/.exec(text.slice(end))?.[0].length ?? 0);
 }
 
 interface KeyPlace {

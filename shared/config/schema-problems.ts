@@ -183,7 +183,7 @@ export function schemaProblems(
     }
     if (node === undefined && issue.code === 'invalid_type') {
       const field = String(path.at(-1));
-      const hint = `add ${field}: it has no default`;
+      const hint = `add ${field}; it has no default`;
       return [{ path, ...startOf(nearestNode(root, path)), message: `the field ${field} is missing`, hint }];
     }
     return [{ path, ...startOf(node ?? nearestNode(root, path)), ...describeIssue(issue, node) }];
