@@ -1,9 +1,9 @@
-// A job file in TypeScript: it is imported by Node, so it can compute what it exports. Export a job, a list of jobs, or
-// { bindings, jobs } as default. The types give completion and catch mistakes in the editor; the same checks as for YAML
+// A job file in TypeScript: Node imports it, so it can compute what it exports. Export a job, a list of jobs, or this form
+// with shared bindings as default. The types give completion and catch mistakes in the editor; the same checks as for YAML
 // run when it is loaded.
 //
-//   borealis job create local/demo/devel/hello-typescript-east examples/typescript/job.ts
-import type { JobDefinition } from '../../shared/config/job-file.ts';
+//   borealis job create local/demo/devel/hello-typescript-east examples/typescript/job.ts --bind greeting=hi
+import type { JobDefinition, JobFileDefinition } from '../../shared/config/job-file.ts';
 
 const regions = ['east', 'west'];
 
@@ -19,7 +19,7 @@ function greeter(region: string): JobDefinition {
       processes: [
         {
           name: 'greet',
-          cmdline: `echo "hello from ${region}, instance {{borealis.instance}} on {{borealis.hostname}}"`,
+          cmdline: `echo "{{greeting}} from ${region}, instance {{borealis.instance}} on {{borealis.hostname}}"`,
           minDurationSecs: 1,
         },
       ],
@@ -27,4 +27,5 @@ function greeter(region: string): JobDefinition {
   };
 }
 
-export default regions.map(greeter);
+const file: JobFileDefinition = { bindings: { greeting: 'hello' }, jobs: regions.map(greeter) };
+export default file;

@@ -9,10 +9,10 @@ import { formatRanges, normaliseRanges } from './instance-ranges.ts';
 import type { ConfigProblem } from './problem.ts';
 
 /** prod, devel, test, or staging followed by optional digits. */
-export const defaultEnvironmentPattern = /^(?:prod|devel|test|staging\d*)$/;
+const defaultEnvironmentPattern = /^(?:prod|devel|test|staging\d*)$/;
 
 export interface SubmissionRules {
-  /** Environments this installation allows. */
+  /** Environments this installation allows; default prod, devel, test and staging with an optional number. */
   readonly environmentPattern?: RegExp;
 }
 

@@ -20,9 +20,3 @@ export function parseConstraint(attribute: string, text: string): Constraint | {
   }
   return { kind: 'value', attribute, negated, values: [...new Set(values)] };
 }
-
-/** The text form of a constraint. */
-export function formatConstraint(constraint: Constraint): string {
-  if (constraint.kind === 'limit') return `limit:${constraint.limit}`;
-  return `${constraint.negated ? '!' : ''}${constraint.values.join(',')}`;
-}

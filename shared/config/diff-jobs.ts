@@ -12,7 +12,7 @@ export interface ConfiguredInstances {
 }
 
 /** One field that differs; a side is absent when the field is. */
-export interface FieldChange {
+interface FieldChange {
   /** `resources.cpuMilli`, `processes[web].cmdline`. */
   readonly path: string;
   readonly before?: unknown;
@@ -20,7 +20,7 @@ export interface FieldChange {
 }
 
 /** Instances that go from one config to another. */
-export interface ConfigChange {
+interface ConfigChange {
   readonly instances: InstanceRange[];
   readonly fields: FieldChange[];
 }
@@ -120,7 +120,7 @@ function cursor(list: readonly Segment[]): (instance: number) => string | undefi
 }
 
 /** Every field that differs between two configs, in the order of their paths. */
-export function diffConfigs(before: TaskConfig, after: TaskConfig): FieldChange[] {
+function diffConfigs(before: TaskConfig, after: TaskConfig): FieldChange[] {
   const left = flatten(before);
   const right = flatten(after);
   const paths = [...new Set([...left.keys(), ...right.keys()])].sort();

@@ -102,7 +102,7 @@ const ranges = z.string().superRefine((text, context) => {
   }
 });
 
-export const fileConstraintsSchema = z
+const fileConstraintsSchema = z
   .record(z.string().min(1).max(128), z.string().max(17_000))
   .superRefine((constraints, context) => {
     for (const [attribute, text] of Object.entries(constraints)) {

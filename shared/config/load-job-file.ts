@@ -21,13 +21,18 @@ const textFormats: Readonly<Record<string, 'yaml' | 'json'>> = {
 };
 const moduleExtensions = ['.ts', '.mts', '.js', '.mjs'];
 
+interface LoadOptions extends JobFileOptions {
+  /** Read the file as this whatever its name (`--read-json`). */
+  readonly format?: 'yaml' | 'json';
+}
+
 /**
  * Reads `path` and returns its jobs (only the one named by `options.key`, if given). Throws INVALID_CONFIG for a file that
  * can't be read, is of no known kind, or has problems; see parseJobFile.
  */
-export async function loadJobFile(path: string, options: JobFileOptions = {}): Promise<JobFile> {
+export async function loadJobFile(path: string, options: LoadOptions = {}): Promise<JobFile> {
   const extension = extname(path).toLowerCase();
-  const format = textFormats[extension];
+  const format = options.format ?? textFormats[extension];
   if (format === undefined && !moduleExtensions.includes(extension)) {
     throw unreadable(
       path,

@@ -45,7 +45,7 @@ function codeFrame(source: string | undefined, problem: FileProblem): string[] {
 }
 
 /** `file:line:column path`, message, hint and the marked line of one problem. */
-export function formatProblem(problem: FileProblem, source?: string): string {
+function formatProblem(problem: FileProblem, source?: string): string {
   const place =
     problem.line === undefined ? problem.file : `${problem.file}:${problem.line}:${problem.column ?? 1}`;
   const path = formatPath(problem.path);

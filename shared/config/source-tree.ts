@@ -8,7 +8,7 @@ export interface Span {
   readonly end: number;
 }
 
-export type Scalar = string | number | boolean | null;
+type Scalar = string | number | boolean | null;
 
 interface Placed {
   readonly span?: Span;
@@ -19,7 +19,7 @@ export interface MapNode extends Placed {
   readonly kind: 'map';
   readonly fields: ReadonlyMap<string, SourceNode>;
 }
-export interface ListNode extends Placed {
+interface ListNode extends Placed {
   readonly kind: 'list';
   readonly items: readonly SourceNode[];
 }

@@ -29,6 +29,19 @@ const one = (from: number, to: number, config: TaskConfig): ConfiguredInstances 
   task: config,
 });
 
+type Kind = 'added' | 'removed' | 'changed' | 'unchanged';
+
+/** The slow and obvious way: instance by instance; entry i is the config of instance i, -1 for none. */
+function byKind(before: readonly number[], after: readonly number[]): Record<Kind, InstanceRange[]> {
+  const lists: Record<Kind, InstanceRange[]> = { added: [], removed: [], changed: [], unchanged: [] };
+  for (let i = 0; i < Math.max(before.length, after.length); i++) {
+    const [a, b] = [before[i] ?? -1, after[i] ?? -1];
+    if (a === -1 && b === -1) continue;
+    lists[a === -1 ? 'added' : b === -1 ? 'removed' : a === b ? 'unchanged' : 'changed'].push([i, i]);
+  }
+  return lists;
+}
+
 describe('diffJobs', () => {
   it('says nothing changes when the same config is written another way', () => {
     const reversed = Object.fromEntries(Object.entries(task(1)).reverse()) as unknown as TaskConfig;
@@ -74,23 +87,11 @@ describe('diffJobs', () => {
   it('agrees with comparing instance by instance', () => {
     const configs = [task(1), task(2), task(3)];
     const side = fc.array(fc.constantFrom(-1, 0, 1, 2), { maxLength: 12 });
-    /** Entry i is the config of instance i, -1 for none. */
     const ranges = (list: readonly number[]): ConfiguredInstances[] =>
       list.flatMap((config, i) => (config === -1 ? [] : [one(i, i, configs[config] as TaskConfig)]));
     fc.assert(
       fc.property(side, side, (before, after) => {
-        const expected = { added: '', removed: '', changed: '', unchanged: '' };
-        const lists: Record<keyof typeof expected, InstanceRange[]> = {
-          added: [],
-          removed: [],
-          changed: [],
-          unchanged: [],
-        };
-        for (let i = 0; i < Math.max(before.length, after.length); i++) {
-          const [a, b] = [before[i] ?? -1, after[i] ?? -1];
-          if (a === -1 && b === -1) continue;
-          lists[a === -1 ? 'added' : b === -1 ? 'removed' : a === b ? 'unchanged' : 'changed'].push([i, i]);
-        }
+        const lists = byKind(before, after);
         const diff = diffJobs(ranges(before), ranges(after));
         for (const kind of ['added', 'removed', 'changed', 'unchanged'] as const) {
           expect(diff[kind]).toEqual(normaliseRanges(lists[kind]));

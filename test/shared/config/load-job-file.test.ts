@@ -182,6 +182,18 @@ describe('a file that is no job file', () => {
     for (const [path, expected] of cases) expect((await refusal(path)).message).toMatch(expected);
   });
 
+  it('may have any name when its format is given', async () => {
+    const json = JSON.stringify({
+      role: 'demo',
+      environment: 'test',
+      name: 'x',
+      task: { resources: { cpu: 1, ramMb: 1, diskMb: 1 }, processes: [{ name: 'a', cmdline: 'true' }] },
+    });
+    const path = await write('job.aurora', json);
+    expect((await loadJobFile(path, { format: 'json' })).submissions).toHaveLength(1);
+    expect((await refusal(path)).message).toMatch(/its name must end in/);
+  });
+
   it('may begin with a byte order mark and have Windows line ends', async () => {
     const text = '\uFEFFrole: demo\r\nenvironment: test\r\nname: x\r\ncolour: red\r\n';
     const found = problems(await refusal(await write('windows.yaml', text)));
