@@ -23,24 +23,16 @@ export const runnerExitCodes = {
   done: 0,
   internalError: 101,
   invalidTask: 102,
-  unknownUser: 104,
   /** Another runner has the task, or the checkpoint is already terminal. */
   notMine: 105,
 } as const;
 
 /** What to report for a runner that ended while its checkpoint shows no result. */
 export function statusOfDeadRunner(exitCode: number | undefined): { state: EndState; message: string } {
-  switch (exitCode) {
-    case runnerExitCodes.invalidTask:
-      return { state: 'FAILED', message: 'Could not deserialize task.' };
-    case runnerExitCodes.unknownUser:
-      return {
-        state: 'FAILED',
-        message: 'Failed to initialize sandbox: the user of the role does not exist.',
-      };
-    default:
-      return { state: 'LOST', message: runnerDiedMessage };
+  if (exitCode === runnerExitCodes.invalidTask) {
+    return { state: 'FAILED', message: 'Could not deserialize task.' };
   }
+  return { state: 'LOST', message: runnerDiedMessage };
 }
 
 /** How the end of one process run counts (spec/executor.md section 4): a signal is not a failure. */

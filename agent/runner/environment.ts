@@ -21,7 +21,7 @@ export function taskEnvironment(spec: RunnerSpec, sandbox: string, user: string)
     environment[`BOREALIS_PORT_${name.toUpperCase().replaceAll('-', '_')}`] = String(port);
   }
   if (launch.grant.gpus.length > 0) {
-    environment['CUDA_VISIBLE_DEVICES'] = launch.grant.gpus.map(([device]) => device).join(',');
+    environment.CUDA_VISIBLE_DEVICES = launch.grant.gpus.map(([device]) => device).join(',');
   }
   return environment;
 }

@@ -114,7 +114,10 @@ export class TaskSupervisor {
       }
       return;
     }
-    if (task.final) return this.resend(taskId);
+    if (task.final) {
+      this.resend(taskId);
+      return;
+    }
     if (task.isKillRequested && request.budgetMs === undefined) return;
     this.#options.log('info', 'task is being killed', { taskId, message: request.message });
     writeKillRequest(task.paths, request);
@@ -213,7 +216,7 @@ export class TaskSupervisor {
       detached: true,
       stdio: ['ignore', output, output],
       env: {
-        PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+        PATH: process.env.PATH ?? '/usr/bin:/bin',
         NODE_COMPILE_CACHE: join(this.#options.workDir, '.compile-cache'),
       },
     });

@@ -56,8 +56,8 @@ describe('a task on an agent', () => {
         'USER',
       ].sort(),
     );
-    expect(variables['HOME']).toBe(sandbox(task));
-    expect(variables['BOREALIS_PORT_HTTP']).toBe('31234');
+    expect(variables.HOME).toBe(sandbox(task));
+    expect(variables.BOREALIS_PORT_HTTP).toBe('31234');
   });
 
   it('fails a task whose command refers to a port it was not given, without running it', async () => {

@@ -18,13 +18,13 @@ export interface AgentFixture {
   readonly agent: RunningAgent;
   readonly transport: MemoryTransport;
   readonly workDir: string;
-  launch(launch: TaskLaunch): void;
-  kill(launch: TaskLaunch): void;
+  readonly launch: (launch: TaskLaunch) => void;
+  readonly kill: (launch: TaskLaunch) => void;
   /** Waits until the task was reported in this state. */
-  reported(launch: TaskLaunch, state: TaskStatus['state']): Promise<TaskStatus>;
+  readonly reported: (launch: TaskLaunch, state: TaskStatus['state']) => Promise<TaskStatus>;
   /** Text of a log in the sandbox; empty while there is none. */
-  log(launch: TaskLaunch, process: string, run?: number, stream?: string): string;
-  sandbox(launch: TaskLaunch): string;
+  readonly log: (launch: TaskLaunch, process: string, run?: number, stream?: string) => string;
+  readonly sandbox: (launch: TaskLaunch) => string;
 }
 
 /** A directory that is removed when the test ends. */

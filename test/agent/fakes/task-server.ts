@@ -1,0 +1,10 @@
+// A small HTTP server to be run as a task. In its sandbox it notes requests and signals; GET /health says what the file
+// `health` holds (default ok), POST /quitquitquit ends it.
+import { join } from 'node:path';
+
+const source = join(import.meta.dirname, 'task-server.mjs');
+
+/** Command line of the server. */
+export function serverCommand(port: number): string {
+  return `exec '${process.execPath}' '${source}' ${port}`;
+}

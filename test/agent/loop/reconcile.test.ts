@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import type { Absences, KnownTask, ReconcileInput } from '../../../agent/loop/reconcile.ts';
+import { noAbsences, planReconcile } from '../../../agent/loop/reconcile.ts';
+import type { DesiredTasks, TaskLaunch } from '../../../shared/model/protocol.ts';
+import { launchOf } from '../fakes/launches.ts';
+
+const now = 1_000_000;
+
+function active(taskId: string, more: Partial<KnownTask> = {}): KnownTask {
+  return { taskId, launchedAt: now - 60_000, isKillRequested: false, ...more };
+}
+
+function plan(
+  level: readonly [TaskLaunch, boolean][],
+  more: Partial<Omit<ReconcileInput, 'desired'>> & { asOf?: number } = {},
+) {
+  const desired: DesiredTasks = {
+    agentId: 'a',
+    asOf: more.asOf ?? now - 10,
+    tasks: level.map(([launch, run]) => ({ state: run ? 'RUNNING' : 'KILLING', run, launch })),
+  };
+  return planReconcile({
+    requestedAt: now - 20,
+    active: [],
+    endedTask: () => undefined,
+    absences: noAbsences,
+    resendAfterMs: 15_000,
+    now,
+    ...more,
+    desired,
+  });
+}
+
+const task = launchOf({ processes: [{ name: 'a', cmdline: 'true' }] });
+const id = task.taskId;
+
+/** Feeds the same level again and again; how many answers it took to kill something. */
+function answersUntilKill(tasks: readonly KnownTask[], asOfOf: (i: number) => number): number | undefined {
+  let absences: Absences = noAbsences;
+  for (let i = 1; i <= 10; i++) {
+    const result = plan([], { active: tasks, absences, asOf: asOfOf(i) });
+    if (result.kill.length > 0) return i;
+    absences = result.absences;
+  }
+  return undefined;
+}
+
+describe('planReconcile', () => {
+  it('starts what should run and is unknown', () => {
+    expect(plan([[task, true]])).toMatchObject({ start: [task], kill: [], resend: [] });
+  });
+
+  it('leaves alone what runs and should run', () => {
+    expect(plan([[task, true]], { active: [active(id)] })).toMatchObject({ start: [], kill: [], resend: [] });
+  });
+
+  it('kills at once what should not run, and only once', () => {
+    expect(plan([[task, false]], { active: [active(id)] }).kill).toEqual([id]);
+    expect(plan([[task, false]], { active: [active(id, { isKillRequested: true })] }).kill).toEqual([]);
+  });
+
+  it('never starts what has ended here, and reports its end again once the last report is old', () => {
+    const ended = (acceptedAt?: number) => () =>
+      active(id, { ended: acceptedAt === undefined ? {} : { acceptedAt } });
+    expect(plan([[task, true]], { endedTask: ended(now - 20_000) })).toMatchObject({
+      start: [],
+      resend: [id],
+    });
+    expect(plan([[task, true]], { endedTask: ended(now - 5000) })).toMatchObject({ start: [], resend: [] });
+    // Not accepted yet: it is on its way.
+    expect(plan([[task, true]], { endedTask: ended() })).toMatchObject({ start: [], resend: [] });
+  });
+
+  it('answers for a task that is to be ended and never came here', () => {
+    expect(plan([[task, false]])).toMatchObject({ start: [], kill: [], resend: [id] });
+  });
+
+  it('kills what is missing from two answers in a row', () => {
+    expect(answersUntilKill([active(id)], (i) => now - 1000 + i)).toBe(2);
+  });
+
+  it('is not moved by the same answer given again', () => {
+    expect(answersUntilKill([active(id)], () => now - 1000)).toBeUndefined();
+  });
+
+  it('does not let an answer that is older than a task kill it', () => {
+    expect(answersUntilKill([active(id, { launchedAt: now - 50 })], (i) => now - 1000 + i)).toBeUndefined();
+  });
+
+  it('does not let an answer that was asked for before the task came kill it', () => {
+    expect(answersUntilKill([active(id, { launchedAt: now - 15 })], (i) => now + i)).toBeUndefined();
+  });
+
+  it('waits longer when most tasks are missing at once', () => {
+    const many = Array.from({ length: 8 }, (_, i) => active(`t${i}`));
+    expect(answersUntilKill(many, (i) => now - 1000 + i)).toBe(4);
+  });
+
+  it('forgets an absence once the task is listed again', () => {
+    const tasks = [active(id)];
+    const first = plan([], { active: tasks, asOf: now - 900 });
+    const second = plan([[task, true]], { active: tasks, absences: first.absences, asOf: now - 800 });
+    const third = plan([], { active: tasks, absences: second.absences, asOf: now - 700 });
+    expect([first.kill, second.kill, third.kill]).toEqual([[], [], []]);
+  });
+});
