@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { ledgerFromCapacity } from '../../shared/domain/placement/ledger.ts';
+import { assignment, newPlacements, type Placement, readAgent } from './assign.contract.ts';
+import type { StoreUnderTest } from './engines.ts';
+import { makeOffer, t0, unique } from './fixtures.ts';
+
+/** Agents: registration, listing, heartbeats, what runs on them. */
+export function agentsContract(subject: () => StoreUnderTest): void {
+  describe('registerAgent', () => {
+    it('makes agent and ledger at first and keeps both when nothing is new', async () => {
+      const store = subject().store();
+      const offer = makeOffer();
+      expect(await store.getAgent(offer.agentId)).toBeUndefined();
+      expect(await store.registerAgent(offer, 'session-1', t0)).toEqual({ kind: 'registered' });
+      const expected = {
+        agent: { ...offer, mode: 'NONE', registeredAt: t0, sessionId: 'session-1' },
+        ledger: ledgerFromCapacity(offer.agentId, offer.capacity),
+      };
+      expect(await store.getAgent(offer.agentId)).toEqual(expected);
+      expect(await store.registerAgent(offer, 'session-1', t0 + 5)).toEqual({ kind: 'updated' });
+      expect(await store.getAgent(offer.agentId)).toEqual(expected);
+    });
+
+    it('updates the offer and keeps what tasks hold, also when the capacity changes', async () => {
+      const store = subject().store();
+      const offer = makeOffer();
+      await store.registerAgent(offer, 'session-1', t0);
+      const placements: Placement[] = await newPlacements(store, 2);
+      await store.assign(assignment(await readAgent(store, offer.agentId), placements));
+      const before = await readAgent(store, offer.agentId);
+
+      const renamed = { ...offer, attributes: { rack: ['r2'] }, version: '0.2.0' };
+      await store.registerAgent(renamed, 'session-2', t0 + 5);
+      expect(await readAgent(store, offer.agentId)).toEqual({
+        agent: { ...before.agent, ...renamed, sessionId: 'session-2' },
+        ledger: before.ledger,
+      });
+
+      const smaller = {
+        ...renamed,
+        capacity: { ...offer.capacity, cpuMilli: 100, gpus: ['V100', 'V100', 'T4'] },
+      };
+      await store.registerAgent(smaller, 'session-2', t0 + 6);
+      const after = await readAgent(store, offer.agentId);
+      expect(after.ledger).toEqual({
+        ...before.ledger,
+        version: before.ledger.version + 1,
+        // 100 - 2 x 100: less than nothing, so nothing more fits, and the tasks keep running.
+        freeCpuMilli: -100,
+        gpus: [...before.ledger.gpus, { model: 'T4', freeMilli: 1_000 }],
+      });
+    });
+
+    it('has one winner and no error when sessions of one agent register together', async () => {
+      const offer = makeOffer();
+      const outcomes = await Promise.all(
+        ['a', 'b', 'c', 'd'].map((session) => subject().store().registerAgent(offer, session, t0)),
+      );
+      expect(outcomes.filter(({ kind }) => kind === 'registered')).toHaveLength(1);
+      const { ledger } = await readAgent(subject().store(), offer.agentId);
+      expect(ledger).toEqual(ledgerFromCapacity(offer.agentId, offer.capacity));
+    });
+  });
+
+  describe('listing agents', () => {
+    it('loads a pool whole and pages through all without loss or repeat', async () => {
+      const store = subject().store();
+      const pool = unique('pool');
+      const offers = Array.from({ length: 40 }, (_, index) => makeOffer(index % 4 === 3 ? {} : { pool }));
+      for (const offer of offers) await store.registerAgent(offer, 's', t0);
+      const inPool = offers.filter((offer) => offer.pool === pool).map(({ agentId }) => agentId);
+      const loaded = await store.loadPool(pool);
+      expect(loaded.map(({ agent }) => agent.agentId).sort()).toEqual([...inPool].sort());
+      expect(loaded.every(({ agent, ledger }) => agent.agentId === ledger.agentId)).toBe(true);
+
+      const list = async (filter: { pool?: string }, limit: number): Promise<string[]> => {
+        const ids: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await store.listAgents(filter, { limit, ...(cursor !== undefined && { cursor }) });
+          expect(page.items.length).toBeLessThanOrEqual(limit);
+          ids.push(...page.items.map(({ agent }) => agent.agentId));
+          cursor = page.next;
+        } while (cursor !== undefined);
+        return ids;
+      };
+      for (const limit of [1, 7, 500])
+        expect((await list({ pool }, limit)).sort()).toEqual([...inPool].sort());
+      const all = await list({}, 9);
+      expect(new Set(all).size).toBe(all.length);
+      expect(all).toEqual(expect.arrayContaining(offers.map(({ agentId }) => agentId)));
+    });
+  });
+
+  describe('heartbeats', () => {
+    it('keep the latest time whatever the order they come in', async () => {
+      const store = subject().store();
+      const [a, b] = [unique('agent'), unique('agent')];
+      await store.heartbeat(a, 's', t0 + 10);
+      await store.heartbeat(a, 's', t0 + 5);
+      await store.heartbeat(a, 's', t0 + 10);
+      await store.heartbeat(b, 's', t0);
+      expect(await store.lastSeen([a, b, unique('agent'), a])).toEqual(
+        new Map([
+          [a, t0 + 10],
+          [b, t0],
+        ]),
+      );
+      expect(await store.lastSeen([])).toEqual(new Map());
+    });
+  });
+
+  describe('listOnAgent', () => {
+    it('is empty for an agent without tasks', async () => {
+      expect(await subject().store().listOnAgent(unique('agent'))).toEqual([]);
+    });
+  });
+
+  describe('ping', () => {
+    it('answers', async () => {
+      await expect(subject().store().ping()).resolves.toBeUndefined();
+    });
+
+    it('says that the store cannot be reached, shortly and with its cause', async () => {
+      const { stateTable, notesTable } = subject();
+      const { createDynamoStore } = await import('../../shared/store/dynamo-store.ts');
+      const nowhere = createDynamoStore({ stateTable, notesTable, endpoint: 'http://127.0.0.1:9' });
+      await expect(nowhere.ping()).rejects.toMatchObject({ code: 'UNAVAILABLE', retryable: true });
+      const other = createDynamoStore({ client: subject().client, stateTable: 'no-such-table', notesTable });
+      const error = await other.ping().catch((caught: unknown) => caught as Error);
+      expect(error).toMatchObject({ code: 'INTERNAL', details: { operation: 'ping' } });
+      expect((error as Error).message.length).toBeLessThan(500);
+      expect((error as Error).cause).toMatchObject({ name: 'ResourceNotFoundException' });
+    });
+  });
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import { shardOf } from '../../shared/lib/hash.ts';
+import type { Task } from '../../shared/model/task.ts';
+import { dueShards } from '../../shared/store/keys.ts';
+import type { StoreUnderTest } from './engines.ts';
+import { makeTask, makeTasks, step, t0, unique } from './fixtures.ts';
+import { rawTask } from './rows.ts';
+
+const minute = 60_000;
+
+function assignedAt(task: Task, deadlineAt: number): Task {
+  return { ...step(task, 'ASSIGNED', { deadlineAt }), agentId: 'agent-1', grant: { gpus: [], ports: {} } };
+}
+
+/** Deadlines: a sparse index of when to look, the row says whether it is time (lazy timer). */
+export function sweepingContract(subject: () => StoreUnderTest): void {
+  /** Due tasks of one job. */
+  async function due(name: string, now: number, limit = 1_000): Promise<Task[]> {
+    const store = subject().store();
+    const shards = Array.from({ length: dueShards }, (_, shard) => store.listDue(shard, now, limit));
+    return (await Promise.all(shards)).flat().filter((task) => task.name === name);
+  }
+
+  describe('listDue', () => {
+    it('gives tasks whose time has come, in their shard, the longest overdue first', async () => {
+      const store = subject().store();
+      const name = unique('job');
+      const tasks = makeTasks(60, { name }).map((task, index) => assignedAt(task, t0 + index));
+      await store.insertTasks(tasks);
+      expect(await due(name, t0 - 1)).toEqual([]);
+      expect((await due(name, t0)).map(({ instance }) => instance)).toEqual([0]);
+      const all = await due(name, t0 + 59);
+      expect(all.map(({ instance }) => instance).sort((a, b) => a - b)).toEqual(
+        tasks.map(({ instance }) => instance),
+      );
+      const shard = shardOf((tasks[0] as Task).taskId, dueShards);
+      const some = (await store.listDue(shard, t0 + 59, 2)).filter((task) => task.name === name);
+      const expected = tasks.filter(({ taskId }) => shardOf(taskId, dueShards) === shard).slice(0, 2);
+      expect(some).toEqual(expected);
+    });
+
+    it('finds a task by its first deadline although STARTING moved the deadline, until it is deferred', async () => {
+      const store = subject().store();
+      const name = unique('job');
+      const assigned = assignedAt(makeTask({ name }), t0 + 5 * minute);
+      await store.insertTasks([assigned]);
+      const entry = (await rawTask(subject(), assigned))?.gt;
+      const starting = step(assigned, 'STARTING', { deadlineAt: t0 + 7 * minute });
+      await store.transition({ task: assigned, next: starting });
+      expect((await rawTask(subject(), assigned))?.gt).toBe(entry);
+
+      expect(await due(name, t0 + 5 * minute)).toEqual([starting]);
+      await store.deferDue(starting);
+      expect(await due(name, t0 + 6 * minute)).toEqual([]);
+      expect(await due(name, t0 + 7 * minute)).toEqual([starting]);
+
+      const running = step(starting, 'RUNNING');
+      await store.transition({ task: starting, next: running });
+      expect(await due(name, t0 + 100 * minute)).toEqual([]);
+      expect(await rawTask(subject(), assigned)).not.toHaveProperty('gt');
+    });
+
+    it('looks earlier when a deadline comes nearer', async () => {
+      const store = subject().store();
+      const name = unique('job');
+      const assigned = assignedAt(makeTask({ name }), t0 + 5 * minute);
+      await store.insertTasks([assigned]);
+      const killing = step(assigned, 'KILLING', { deadlineAt: t0 + minute });
+      await store.transition({ task: assigned, next: killing });
+      expect(await due(name, t0 + minute)).toEqual([killing]);
+    });
+  });
+
+  describe('deferDue', () => {
+    it('drops the entry of a task without a deadline and leaves a changed task alone', async () => {
+      const store = subject().store();
+      const name = unique('job');
+      const assigned = assignedAt(makeTask({ name }), t0);
+      await store.insertTasks([assigned]);
+      const entry = (await rawTask(subject(), assigned))?.gt;
+      // Read before it changed: its deadline is not the row's any more.
+      const killing = step(assigned, 'KILLING', { deadlineAt: t0 + minute });
+      await store.transition({ task: assigned, next: killing });
+      await store.deferDue({ ...assigned, deadlineAt: t0 + 9 * minute });
+      expect((await rawTask(subject(), assigned))?.gt).toBe(entry);
+      await store.deferDue({ ...killing, deadlineAt: undefined as never });
+      expect(await due(name, t0 + 100 * minute)).toEqual([]);
+    });
+  });
+}
