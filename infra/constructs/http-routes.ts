@@ -1,0 +1,40 @@
+// The HTTP API: one route for each entry of the route table, so that IAM policies can name them (design D11) and an
+// unknown path never starts a function.
+import { CfnOutput } from 'aws-cdk-lib';
+import { HttpApi, HttpMethod, HttpNoneAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { Construct } from 'constructs';
+import { routes } from '../../shared/api/routes.ts';
+import type { ServiceFunction } from './service-function.ts';
+
+export interface HttpRoutesProps {
+  readonly name: string;
+  readonly handler: ServiceFunction;
+  /** Whether callers must sign their requests. */
+  readonly auth: 'iam' | 'none';
+}
+
+/** The API and its routes, all answered by one function. */
+export class HttpRoutes extends Construct {
+  readonly api: HttpApi;
+
+  constructor(scope: Construct, id: string, props: HttpRoutesProps) {
+    super(scope, id);
+    this.api = new HttpApi(this, 'Api', { apiName: props.name });
+    // One permission for the API instead of one for each route: a function's policy has a size limit.
+    const integration = new HttpLambdaIntegration('Handler', props.handler.function, {
+      scopePermissionToRoute: false,
+    });
+    const authorizer = props.auth === 'iam' ? new HttpIamAuthorizer() : new HttpNoneAuthorizer();
+    for (const route of Object.values(routes)) {
+      this.api.addRoutes({
+        path: route.path,
+        methods: [HttpMethod[route.method]],
+        integration,
+        authorizer,
+      });
+    }
+    new CfnOutput(this, 'Url', { value: this.api.apiEndpoint, description: 'Set BOREALIS_API to this.' });
+  }
+}

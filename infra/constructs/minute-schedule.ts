@@ -1,0 +1,25 @@
+// A function that runs once a minute. A run that fails is not repeated: the next minute is the retry.
+import { Duration } from 'aws-cdk-lib';
+import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
+import { Construct } from 'constructs';
+import type { ServiceFunction } from './service-function.ts';
+
+export interface MinuteScheduleProps {
+  readonly name: string;
+  readonly description: string;
+  readonly worker: ServiceFunction;
+}
+
+/** Calls a function every minute. */
+export class MinuteSchedule extends Construct {
+  constructor(scope: Construct, id: string, props: MinuteScheduleProps) {
+    super(scope, id);
+    new Schedule(this, 'Schedule', {
+      scheduleName: props.name,
+      description: props.description,
+      schedule: ScheduleExpression.rate(Duration.minutes(1)),
+      target: new LambdaInvoke(props.worker.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
+    });
+  }
+}

@@ -1,0 +1,69 @@
+// One Lambda function of the control plane. Its environment is typed by the same schema its handler checks at run time,
+// and its metadata says which source file it runs, so the embedded stack can run that file without a bundle.
+import { fileURLToPath } from 'node:url';
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Architecture, type CfnFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+
+/** Key in the function's template metadata: path of its handler from the top of the repository. */
+export const entryMetadata = 'borealis:entry';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export interface ServiceFunctionProps<Env extends object> {
+  /** Folder under functions/. */
+  readonly name: string;
+  readonly cluster: string;
+  readonly description: string;
+  readonly timeout: Duration;
+  /** @default 512 */
+  readonly memoryMb?: number;
+  /** Typed by the schema in shared/api/env.ts. */
+  readonly environment: Env;
+}
+
+/** functions/NAME/handler.ts as an arm64 Lambda function with its own log group. */
+export class ServiceFunction<Env extends object = object> extends Construct {
+  readonly function: NodejsFunction;
+
+  constructor(scope: Construct, id: string, props: ServiceFunctionProps<Env>) {
+    super(scope, id);
+    const entry = `functions/${props.name}/handler.ts`;
+    this.function = new NodejsFunction(this, 'Function', {
+      functionName: `borealis-${props.cluster}-${props.name}`,
+      description: props.description,
+      entry: `${root}${entry}`,
+      projectRoot: root,
+      depsLockFilePath: `${root}package-lock.json`,
+      handler: 'handler',
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: props.memoryMb ?? 512,
+      timeout: props.timeout,
+      environment: Object.fromEntries(
+        Object.entries({ ...props.environment, NODE_OPTIONS: '--enable-source-maps' }).map(
+          ([name, value]) => [name, String(value)],
+        ),
+      ),
+      loggingFormat: LoggingFormat.JSON,
+      logGroup: new LogGroup(this, 'Logs', {
+        retention: RetentionDays.ONE_MONTH,
+        removalPolicy: RemovalPolicy.DESTROY,
+      }),
+      bundling: {
+        format: OutputFormat.ESM,
+        target: 'node24',
+        minify: true,
+        sourceMap: true,
+        // The SDK goes into the bundle: the version tested is the version that runs.
+        externalModules: [],
+        mainFields: ['module', 'main'],
+        // Packages in CommonJS call require, which an ES module lacks.
+        banner: "import{createRequire as _r}from'node:module';const require=_r(import.meta.url);",
+      },
+    });
+    (this.function.node.defaultChild as CfnFunction).addMetadata(entryMetadata, entry);
+  }
+}

@@ -1,0 +1,45 @@
+// A table of the store from its definition (shared/store/tables.ts), so that what is deployed, what runs embedded and
+// what the tests create can't differ.
+import { RemovalPolicy } from 'aws-cdk-lib';
+import {
+  type Attribute,
+  AttributeType,
+  BillingMode,
+  type ITable,
+  ProjectionType,
+  StreamViewType,
+  Table,
+} from 'aws-cdk-lib/aws-dynamodb';
+import type { Construct } from 'constructs';
+import type { TableDefinition } from '../../shared/store/tables.ts';
+
+/** A table that outlives its stack: kept when the stack is deleted, restorable to any second of the last 35 days. */
+export function storeTable(scope: Construct, id: string, name: string, definition: TableDefinition): ITable {
+  const table = new Table(scope, id, {
+    tableName: name,
+    partitionKey: key(definition.partitionKey),
+    sortKey: key(definition.sortKey),
+    billingMode: BillingMode.PAY_PER_REQUEST,
+    pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+    deletionProtection: true,
+    removalPolicy: RemovalPolicy.RETAIN,
+    timeToLiveAttribute: definition.ttlAttribute,
+    ...(definition.stream === undefined ? {} : { stream: StreamViewType[definition.stream] }),
+  });
+  for (const index of definition.indexes) {
+    table.addGlobalSecondaryIndex({
+      indexName: index.name,
+      partitionKey: key(index.partitionKey),
+      sortKey: key(index.sortKey),
+      ...(index.include.length === 0
+        ? { projectionType: ProjectionType.KEYS_ONLY }
+        : { projectionType: ProjectionType.INCLUDE, nonKeyAttributes: [...index.include] }),
+    });
+  }
+  // The library's own types disagree under exactOptionalPropertyTypes.
+  return table as ITable;
+}
+
+function key(name: string): Attribute {
+  return { name, type: AttributeType.STRING };
+}

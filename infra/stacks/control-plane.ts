@@ -1,0 +1,195 @@
+// Everything that holds no state and may be replaced at any time: the functions, the HTTP API in front of one of them,
+// and what feeds the others (stream, queues, a schedule).
+import { Duration, Stack, type StackProps } from 'aws-cdk-lib';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Construct } from 'constructs';
+import type {
+  AgentEventsEnv,
+  ApiEnv,
+  FanoutEnv,
+  MatcherEnv,
+  ReconcilerEnv,
+  SweeperEnv,
+  TimersEnv,
+} from '../../shared/api/env.ts';
+import { agentQueueName } from '../../shared/model/names.ts';
+import { HttpRoutes } from '../constructs/http-routes.ts';
+import { MinuteSchedule } from '../constructs/minute-schedule.ts';
+import { QueueWorker } from '../constructs/queue-worker.ts';
+import { ServiceFunction } from '../constructs/service-function.ts';
+import { StreamConsumer } from '../constructs/stream-consumer.ts';
+import type { Settings } from '../settings.ts';
+import type { StateStack } from './state.ts';
+import { workTimeout } from './timeouts.ts';
+
+export interface ControlPlaneStackProps extends StackProps {
+  readonly settings: Settings;
+  readonly state: StateStack;
+}
+
+/** What every function's environment starts with. */
+type BaseEnv = ApiEnv;
+
+/** The functions of the control plane and all that calls them. */
+export class ControlPlaneStack extends Stack {
+  constructor(scope: Construct, id: string, props: ControlPlaneStackProps) {
+    super(scope, id, props);
+    const { settings, state } = props;
+    const base: BaseEnv = {
+      BOREALIS_CLUSTER: settings.cluster,
+      STATE_TABLE: state.tables.state.tableName,
+      NOTES_TABLE: state.tables.notes.tableName,
+      METER_CAPACITY: settings.meter ? 'true' : 'false',
+    };
+    this.api(props, base);
+    this.fanout(props, base);
+    this.wakeWorkers(props, base);
+    this.agentEvents(props, base);
+    this.sweeper(props, base);
+  }
+
+  private api({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+    const api = new ServiceFunction<ApiEnv>(this, 'Api', {
+      name: 'api',
+      cluster: settings.cluster,
+      description: 'Answers the HTTP API: jobs, tasks, agents.',
+      // API Gateway waits 30 s.
+      timeout: Duration.seconds(29),
+      memoryMb: 1024,
+      environment: base,
+    });
+    grantData(api, state);
+    new HttpRoutes(this, 'Http', { name: `borealis-${settings.cluster}`, handler: api, auth: settings.auth });
+  }
+
+  private fanout({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+    const fanout = new ServiceFunction<FanoutEnv>(this, 'Fanout', {
+      name: 'fanout',
+      cluster: settings.cluster,
+      description:
+        "Turns each change of the state table into its effects: wake-ups, agents' commands, events.",
+      timeout: workTimeout.fanout,
+      environment: {
+        ...base,
+        MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
+        RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
+        TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
+        EVENT_BUS_NAME: state.bus.eventBusName,
+      },
+    });
+    grantData(fanout, state);
+    for (const queue of [state.queues.matcher, state.queues.reconciler, state.queues.timers]) {
+      queue.grantSendMessages(fanout.function);
+    }
+    state.bus.grantPutEventsTo(fanout.function);
+    this.grantAgentQueues(fanout, settings.cluster);
+    new StreamConsumer(this, 'Outbox', {
+      table: state.tables.state,
+      consumer: fanout,
+      deadLetters: state.streamDeadLetters,
+    });
+  }
+
+  /** The functions that wake-ups and timers drive. */
+  private wakeWorkers({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+    const { cluster } = settings;
+    const matcher = new ServiceFunction<MatcherEnv>(this, 'Matcher', {
+      name: 'matcher',
+      cluster,
+      description: 'Places the waiting tasks of one pool.',
+      timeout: workTimeout.matcher,
+      // One full vCPU comes with 1,769 MB.
+      memoryMb: 1769,
+      environment: { ...base, MATCHER_QUEUE_URL: state.queues.matcher.queueUrl },
+    });
+    grantData(matcher, state);
+    state.queues.matcher.grantSendMessages(matcher.function);
+    new QueueWorker(this, 'MatcherWork', { queue: state.queues.matcher, worker: matcher });
+
+    const reconciler = new ServiceFunction<ReconcilerEnv>(this, 'Reconciler', {
+      name: 'reconciler',
+      cluster,
+      description: 'Makes the tasks of one job match its desired state.',
+      timeout: workTimeout.reconciler,
+      memoryMb: 1024,
+      environment: { ...base, RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl },
+    });
+    grantData(reconciler, state);
+    state.queues.reconciler.grantSendMessages(reconciler.function);
+    new QueueWorker(this, 'ReconcilerWork', { queue: state.queues.reconciler, worker: reconciler });
+
+    const timers = new ServiceFunction<TimersEnv>(this, 'Timers', {
+      name: 'timers',
+      cluster,
+      description: 'Acts on tasks whose penalty or kill retry is due.',
+      timeout: workTimeout.timers,
+      environment: { ...base, TIMERS_QUEUE_URL: state.queues.timers.queueUrl },
+    });
+    grantData(timers, state);
+    state.queues.timers.grantSendMessages(timers.function);
+    this.grantAgentQueues(timers, cluster);
+    new QueueWorker(this, 'TimersWork', { queue: state.queues.timers, worker: timers });
+  }
+
+  private agentEvents({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+    const agentEvents = new ServiceFunction<AgentEventsEnv>(this, 'AgentEvents', {
+      name: 'agent-events',
+      cluster: settings.cluster,
+      description: 'Takes in what agents report: registrations, heartbeats, task status.',
+      timeout: workTimeout.agentEvents,
+      environment: base,
+    });
+    grantData(agentEvents, state);
+    this.grantAgentQueues(agentEvents, settings.cluster);
+    new QueueWorker(this, 'AgentEventsWork', { queue: state.queues.agentReports, worker: agentEvents });
+  }
+
+  private sweeper({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+    const sweeper = new ServiceFunction<SweeperEnv>(this, 'Sweeper', {
+      name: 'sweeper',
+      cluster: settings.cluster,
+      description: 'Ends what is overdue and wakes what may have been forgotten.',
+      timeout: Duration.seconds(55),
+      environment: {
+        ...base,
+        MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
+        TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
+      },
+    });
+    grantData(sweeper, state);
+    state.queues.matcher.grantSendMessages(sweeper.function);
+    state.queues.timers.grantSendMessages(sweeper.function);
+    new MinuteSchedule(this, 'Sweep', {
+      name: `borealis-${settings.cluster}-sweep`,
+      description: 'Stuck tasks, lost agents, forgotten wake-ups.',
+      worker: sweeper,
+    });
+  }
+
+  /** Rights on the command queues of this cluster's agents, which are made while the cluster runs. */
+  private grantAgentQueues(worker: ServiceFunction, cluster: string): void {
+    worker.function.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['sqs:CreateQueue', 'sqs:GetQueueUrl', 'sqs:SendMessage'],
+        resources: [this.formatArn({ service: 'sqs', resource: agentQueueName(cluster, '*') })],
+      }),
+    );
+  }
+}
+
+/** Reads and conditional writes of items; nothing that changes a table itself, and no scans. */
+function grantData(worker: ServiceFunction, state: StateStack): void {
+  for (const table of [state.tables.state, state.tables.notes]) {
+    table.grant(
+      worker.function,
+      'dynamodb:GetItem',
+      'dynamodb:BatchGetItem',
+      'dynamodb:Query',
+      'dynamodb:PutItem',
+      'dynamodb:UpdateItem',
+      'dynamodb:DeleteItem',
+      'dynamodb:BatchWriteItem',
+      'dynamodb:ConditionCheckItem',
+    );
+  }
+}

@@ -1,0 +1,85 @@
+// What must not be lost: tables, queues with what waits in them, and the event bus others listen on. Apart from the
+// control plane, so that replacing that can never touch this.
+import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import { EventBus } from 'aws-cdk-lib/aws-events';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { Construct } from 'constructs';
+import { intakeQueueName } from '../../shared/model/names.ts';
+import { notesTable, stateTable } from '../../shared/store/tables.ts';
+import { DlqAlarm } from '../constructs/dlq-alarm.ts';
+import { QueueWithDlq } from '../constructs/queue-with-dlq.ts';
+import { storeTable } from '../constructs/store-table.ts';
+import type { Settings } from '../settings.ts';
+import { visibilityFor, workTimeout } from './timeouts.ts';
+
+export interface StateStackProps extends StackProps {
+  readonly settings: Settings;
+}
+
+/** Tables, queues, event bus and the topic alarms are told on. */
+export class StateStack extends Stack {
+  readonly tables: { readonly state: ITable; readonly notes: ITable };
+  readonly queues: {
+    readonly matcher: Queue;
+    readonly reconciler: Queue;
+    readonly timers: Queue;
+    readonly agentReports: Queue;
+  };
+  /** Notes of the stream records that the fan-out gave up on. */
+  readonly streamDeadLetters: Queue;
+  readonly bus: EventBus;
+
+  constructor(scope: Construct, id: string, props: StateStackProps) {
+    super(scope, id, props);
+    const { cluster } = props.settings;
+    const name = (part: string): string => `borealis-${cluster}-${part}`;
+    this.tables = {
+      state: storeTable(this, 'StateTable', name('state'), stateTable),
+      notes: storeTable(this, 'NotesTable', name('notes'), notesTable),
+    };
+    this.bus = new EventBus(this, 'Bus', { eventBusName: `borealis-${cluster}` });
+    const alarmTopic = new Topic(this, 'Alarms', { topicName: name('alarms'), enforceSSL: true });
+    this.queues = {
+      matcher: new QueueWithDlq(this, 'Matcher', {
+        name: name('matcher'),
+        fifo: true,
+        visibilityTimeout: visibilityFor(workTimeout.matcher),
+        alarmTopic,
+        meaning: 'The matcher keeps failing on a pool: its tasks wait.',
+      }).queue,
+      reconciler: new QueueWithDlq(this, 'Reconciler', {
+        name: name('reconciler'),
+        fifo: true,
+        visibilityTimeout: visibilityFor(workTimeout.reconciler),
+        alarmTopic,
+        meaning: 'The reconciler keeps failing on a job: its tasks are not made or ended.',
+      }).queue,
+      timers: new QueueWithDlq(this, 'Timers', {
+        name: name('timers'),
+        visibilityTimeout: visibilityFor(workTimeout.timers),
+        alarmTopic,
+        meaning: 'A delayed action on a task could not be carried out; the sweep takes it over.',
+      }).queue,
+      agentReports: new QueueWithDlq(this, 'AgentReports', {
+        name: intakeQueueName(cluster),
+        visibilityTimeout: visibilityFor(workTimeout.agentEvents),
+        alarmTopic,
+        meaning: 'Reports of an agent could not be taken in: the state of its tasks may be out of date.',
+      }).queue,
+    };
+    this.streamDeadLetters = new Queue(this, 'StreamDeadLetters', {
+      queueName: name('stream-dlq'),
+      retentionPeriod: Duration.days(14),
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    new DlqAlarm(this, 'StreamUndeliverable', {
+      deadLetters: this.streamDeadLetters,
+      topic: alarmTopic,
+      meaning: 'The effects of a change (wake-up, launch, kill, event) could not be carried out.',
+    });
+  }
+}

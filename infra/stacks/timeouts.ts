@@ -1,0 +1,20 @@
+// How long the workers may run, in one place because two stacks must agree: a queue hides a message for a little longer
+// than its worker may work on it.
+import { Duration } from 'aws-cdk-lib';
+
+/** Longest run of one invocation. */
+export const workTimeout = {
+  matcher: Duration.seconds(120),
+  reconciler: Duration.seconds(120),
+  timers: Duration.seconds(30),
+  agentEvents: Duration.seconds(30),
+  fanout: Duration.seconds(60),
+} as const;
+
+/**
+ * How long a message stays hidden from others. AWS advises six times the timeout to sit out throttling; here a hidden
+ * wake-up blocks its whole pool, so it is just enough, and the receive count of the queue leaves room for throttling.
+ */
+export function visibilityFor(timeout: Duration): Duration {
+  return Duration.seconds(timeout.toSeconds() + 30);
+}

@@ -1,0 +1,153 @@
+// The small services no npm engine covers, on one loopback port: EventBridge's PutEvents and the three calls of Step
+// Functions that start, look at and end an execution. Same JSON protocol as AWS, so the SDK clients of the handlers work.
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage } from 'node:http';
+import * as z from 'zod';
+import { isBorealisError } from '../../shared/lib/errors.ts';
+import type { StateMachines } from './state-machines.ts';
+
+/** An event as it was put on a bus. */
+export interface PutEvent {
+  readonly Source?: string | undefined;
+  readonly DetailType?: string | undefined;
+  readonly Detail?: string | undefined;
+  readonly EventBusName?: string | undefined;
+}
+
+export interface AwsServices {
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+export interface AwsServicesOptions {
+  readonly buses: readonly string[];
+  readonly machines: StateMachines;
+  /** Gets every accepted event. */
+  readonly onEvent: (event: PutEvent) => void;
+}
+
+type Operation = (input: unknown) => unknown;
+
+const putEventsInput = z.object({
+  Entries: z.array(
+    z.object({
+      Source: z.string().optional(),
+      DetailType: z.string().optional(),
+      Detail: z.string().optional(),
+      EventBusName: z.string().optional(),
+    }),
+  ),
+});
+const startInput = z.object({
+  stateMachineArn: z.string(),
+  input: z.string().default('{}'),
+  name: z.string().optional(),
+});
+const executionInput = z.object({ executionArn: z.string() });
+
+/** Starts to listen on a free port of 127.0.0.1. */
+export async function startAwsServices(options: AwsServicesOptions): Promise<AwsServices> {
+  const operations = operationsOf(options);
+  const server = createServer((request, response) => {
+    call(operations, request)
+      .catch((error: unknown) => failure(error))
+      .then(({ status, body }) => {
+        response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
+        response.end(JSON.stringify(body));
+      })
+      .catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+class ServiceError extends Error {
+  constructor(name: string, message: string) {
+    super(message);
+    this.name = name;
+  }
+}
+
+async function call(operations: ReadonlyMap<string, Operation>, request: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  const target = String(request.headers['x-amz-target']);
+  const operation = operations.get(target);
+  if (!operation)
+    throw new ServiceError('UnknownOperationException', `${target} is not part of the embedded stack`);
+  const input: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  return { status: 200, body: operation(input) };
+}
+
+function failure(error: unknown): Answer {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  const type = isBorealisError(error, 'NOT_FOUND')
+    ? 'StateMachineDoesNotExist'
+    : isBorealisError(error, 'CONFLICT')
+      ? 'ExecutionAlreadyExists'
+      : name;
+  return { status: 400, body: { __type: type, message } };
+}
+
+function operationsOf({ buses, machines, onEvent }: AwsServicesOptions): ReadonlyMap<string, Operation> {
+  return new Map<string, Operation>([
+    ['AWSEvents.PutEvents', (input) => putEvents(putEventsInput.parse(input).Entries, buses, onEvent)],
+    [
+      'AWSStepFunctions.StartExecution',
+      (input) => {
+        const { stateMachineArn, input: payload, name } = startInput.parse(input);
+        const { executionArn, startDate } = machines.start(stateMachineArn, payload, name);
+        return { executionArn, startDate };
+      },
+    ],
+    [
+      'AWSStepFunctions.DescribeExecution',
+      (input) => {
+        const { executionArn } = executionInput.parse(input);
+        const execution = machines.describe(executionArn);
+        if (execution) return execution;
+        throw new ServiceError('ExecutionDoesNotExist', `there is no execution ${executionArn}`);
+      },
+    ],
+    [
+      'AWSStepFunctions.StopExecution',
+      (input) => {
+        machines.stop(executionInput.parse(input).executionArn);
+        return { stopDate: Date.now() / 1000 };
+      },
+    ],
+  ]);
+}
+
+function putEvents(
+  entries: readonly PutEvent[],
+  buses: readonly string[],
+  onEvent: (event: PutEvent) => void,
+): unknown {
+  const answers = entries.map((entry) => {
+    const bus = entry.EventBusName ?? 'default';
+    if (bus !== 'default' && !buses.includes(bus)) {
+      return { ErrorCode: 'ResourceNotFoundException', ErrorMessage: `there is no event bus ${bus}` };
+    }
+    onEvent(entry);
+    return { EventId: randomUUID() };
+  });
+  return { FailedEntryCount: answers.filter((answer) => 'ErrorCode' in answer).length, Entries: answers };
+}
