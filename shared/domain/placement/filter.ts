@@ -55,13 +55,15 @@ export function couldEverTake(ask: Ask, agent: Placeable): boolean {
   );
 }
 
+/** True if the constraints ask for dedicated agents by name; "not that one" is no such ask. */
+export function claimsDedicated(constraints: readonly Constraint[]): boolean {
+  return constraints.some((c) => c.kind === 'value' && !c.negated && c.attribute === dedicatedAttribute);
+}
+
 /** DEDICATED: the agent is kept for tasks that ask for it by name and this one doesn't. */
 export function dedicatedVeto(ask: Pick<Ask, 'constraints'>, agent: Placeable): Reason | undefined {
   if (attributeValues(agent.attributes, dedicatedAttribute).length === 0) return undefined;
-  const claims = ask.constraints.some(
-    (c) => c.kind === 'value' && !c.negated && c.attribute === dedicatedAttribute,
-  );
-  return claims ? undefined : { code: 'DEDICATED', attribute: dedicatedAttribute };
+  return claimsDedicated(ask.constraints) ? undefined : { code: 'DEDICATED', attribute: dedicatedAttribute };
 }
 
 /** MAINTENANCE: draining and drained agents take nothing new; SCHEDULED ones are only ranked last. */

@@ -3,7 +3,7 @@
 // one agent; filter.ts has the readable rule.
 import { AttributeIndex } from './attribute-index.ts';
 import { maintenanceVeto } from './filter.ts';
-import { acceptsModel, cardShareMilli, portCount, wholeCard } from './ledger.ts';
+import { acceptsModel, cardShareMilli, portCount } from './ledger.ts';
 import { compareText } from './order.ts';
 import type { AgentSnapshot, PendingTask } from './types.ts';
 
@@ -33,6 +33,8 @@ export class Fleet {
   readonly cardStart: Int32Array;
   readonly cardFree: Int32Array;
   readonly cardModel: Int32Array;
+  /** Thousandths free on all cards of an agent together. */
+  readonly cardsFree: Int32Array;
   /** Positions of the agents changed so far, in order; lanes replay the part they haven't seen. */
   readonly changes: number[] = [];
   /** Position in `changes` of an agent's latest change, so a lane looks at each agent once; -1 = none. */
@@ -51,6 +53,9 @@ export class Fleet {
     this.ports = Int32Array.from(
       this.snapshots,
       ({ agent, ledger }) => portCount(agent.capacity) - ledger.usedPorts.length,
+    );
+    this.cardsFree = Int32Array.from(this.snapshots, ({ ledger }) =>
+      ledger.gpus.reduce((sum, card) => sum + card.freeMilli, 0),
     );
     this.closed = Uint8Array.from(this.snapshots, ({ agent }) => (maintenanceVeto(agent) ? 1 : 0));
     this.lastChange = new Int32Array(this.size).fill(-1);
@@ -141,15 +146,8 @@ export class Fleet {
       this.cardFree[card] = (this.cardFree[card] as number) - demand.shareMilli;
       grant.push([card - start, demand.shareMilli]);
     }
+    this.cardsFree[at] = (this.cardsFree[at] as number) - demand.gpus * demand.shareMilli;
     return grant;
-  }
-
-  /** Free cards of an agent, shares added up. */
-  freeCards(at: number): number {
-    let milli = 0;
-    const end = this.cardStart[at + 1] as number;
-    for (let card = this.cardStart[at] as number; card < end; card++) milli += this.cardFree[card] as number;
-    return milli / wholeCard;
   }
 
   private modelNumber(model: string): number {

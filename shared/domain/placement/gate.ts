@@ -2,7 +2,7 @@
 // the others (host names) are tested on the one agent a lane proposes. Same rules as filter.ts, checks 1, 3 and 4.
 import type { Constraint } from '../../model/task-config.ts';
 import type { AttributeIndex } from './attribute-index.ts';
-import { dedicatedAttribute, dedicatedVeto } from './filter.ts';
+import { claimsDedicated, dedicatedAttribute } from './filter.ts';
 import type { Fleet } from './fleet.ts';
 import type { JobCounts } from './limits.ts';
 import type { Partition } from './partition.ts';
@@ -15,11 +15,47 @@ interface Limit {
 
 type Test = (at: number) => boolean;
 
+/** What of some constraints can't change within a plan; shared by the gates of all jobs that have them. */
+export interface FixedRules {
+  /** By group: 1 = open. */
+  readonly open: Uint8Array;
+  /** What groups don't settle. */
+  readonly tests: readonly Test[];
+  /** The only agents that could pass, if the constraints name few; undefined = look at all. */
+  readonly candidates: readonly number[] | undefined;
+}
+
+/** Checks 1 and 3 over a fleet. */
+export function fixedRules(
+  fleet: Fleet,
+  partition: Partition,
+  constraints: readonly Constraint[],
+): FixedRules {
+  const inGroups = (name: string): boolean => partition.attributes.includes(fleet.attribute(name));
+  const groupTests: Test[] = [];
+  const tests: Test[] = [];
+  for (const constraint of constraints) {
+    (inGroups(constraint.attribute) ? groupTests : tests).push(attributeTest(fleet, constraint));
+  }
+  if (!claimsDedicated(constraints)) {
+    const { valuesOf } = fleet.attribute(dedicatedAttribute);
+    const forAll: Test = (at) => valuesOf[at]?.length === 0;
+    (inGroups(dedicatedAttribute) ? groupTests : tests).push(forAll);
+  }
+  return {
+    open: Uint8Array.from(partition.samples, (at) => (groupTests.every((test) => test(at)) ? 1 : 0)),
+    tests,
+    candidates: fewest(
+      fleet,
+      constraints.filter(({ attribute }) => !inGroups(attribute)),
+    ),
+  };
+}
+
 /** What a shape's constraints and ports allow. Within a plan a gate only ever closes further. */
 export class Gate {
   /** By group: 1 = open. */
   readonly open: Uint8Array;
-  /** The only agents that could pass, if the constraints name them one by one; undefined = look at all. */
   readonly candidates: readonly number[] | undefined;
   private readonly fleet: Fleet;
   private readonly partition: Partition;
@@ -28,26 +64,13 @@ export class Gate {
   private readonly groupLimits: Limit[] = [];
   private readonly agentLimits: Limit[] = [];
 
-  /** `job` must be given if there are limits. */
-  constructor(
-    fleet: Fleet,
-    partition: Partition,
-    ask: { readonly constraints: readonly Constraint[]; readonly ports: number },
-    job: JobCounts | undefined,
-  ) {
+  constructor(fleet: Fleet, partition: Partition, rules: FixedRules, ports: number) {
     this.fleet = fleet;
     this.partition = partition;
-    this.ports = ask.ports;
-    const inGroups = ({ attribute }: { attribute: string }): boolean =>
-      partition.attributes.includes(fleet.attribute(attribute));
-    const groupTests = ask.constraints.filter(inGroups).map((constraint) => attributeTest(fleet, constraint));
-    const fine = ask.constraints.filter((constraint) => !inGroups(constraint));
-    const tests = fine.map((constraint) => attributeTest(fleet, constraint));
-    (inGroups({ attribute: dedicatedAttribute }) ? groupTests : tests).push(notKeptFromOthers(fleet, ask));
-    this.tests = tests;
-    this.open = Uint8Array.from(partition.samples, (at) => (groupTests.every((test) => test(at)) ? 1 : 0));
-    this.candidates = fewest(fleet, fine);
-    if (job) this.addLimits(ask.constraints, job);
+    this.ports = ports;
+    this.open = rules.open.slice();
+    this.tests = rules.tests;
+    this.candidates = rules.candidates;
   }
 
   /** True if the agent, of an open group, is barred all the same. */
@@ -76,7 +99,8 @@ export class Gate {
     }
   }
 
-  private addLimits(constraints: readonly Constraint[], job: JobCounts): void {
+  /** Adds the limits among the constraints, by the job's counts now and from now on. */
+  addLimits(constraints: readonly Constraint[], job: JobCounts): void {
     for (const constraint of constraints) {
       if (constraint.kind !== 'limit') continue;
       const attribute = this.fleet.attribute(constraint.attribute);
@@ -105,13 +129,6 @@ function attributeTest(fleet: Fleet, constraint: Constraint): Test {
   const wanted = index.numbersOf(constraint.values);
   const { negated } = constraint;
   return (at) => (valuesOf[at] as readonly number[]).some((value) => wanted.has(value)) !== negated;
-}
-
-function notKeptFromOthers(fleet: Fleet, ask: { readonly constraints: readonly Constraint[] }): Test {
-  return (at) => {
-    const snapshot = fleet.snapshots[at];
-    return snapshot !== undefined && dedicatedVeto(ask, snapshot.agent) === undefined;
-  };
 }
 
 /** The shortest list of agents that one of the constraints narrows the search to. */

@@ -2,6 +2,7 @@
 // looks at the agents that changed since it was last asked, and at the best one of each open group.
 import type { Demand, Fleet } from './fleet.ts';
 import type { Gate } from './gate.ts';
+import { GroupedHeap } from './grouped-heap.ts';
 import type { Partition } from './partition.ts';
 import type { Ranker } from './rank.ts';
 
@@ -10,22 +11,16 @@ export interface Finder {
   best(gate: Gate): number | undefined;
 }
 
-const absent = -1;
-const aside = -2;
-
-/** One heap of agents per group of the partition, by score and then by position. */
+/** The agents of one demand in a heap, brought up to date when asked. */
 export class Lane implements Finder {
   private readonly fleet: Fleet;
   private readonly ranker: Ranker;
   private readonly demand: Demand;
-  private readonly groupOf: Int32Array;
-  private readonly heaps: number[][];
-  /** Score of the best agent of each group; infinite = none. */
-  private readonly tops: Float64Array;
-  private readonly scores: Float64Array;
-  /** Where an agent is in its heap, or absent, or aside. */
-  private readonly places: Int32Array;
+  private readonly heap: GroupedHeap;
+  /** By agent: 1 = the score is a lower bound so far; the true one is worked out when the agent comes first. */
+  private readonly rough: Uint8Array;
   private readonly memo = new Map<number, number>();
+  /** How many of the fleet's changes the heap has followed. */
   private seen: number;
   /** Agents taken out because this gate bars them; they go back when another gate asks. */
   private barred: number[] = [];
@@ -35,144 +30,55 @@ export class Lane implements Finder {
     this.fleet = fleet;
     this.ranker = ranker;
     this.demand = demand;
-    this.groupOf = partition.groupOf;
-    this.heaps = partition.samples.map(() => []);
-    this.tops = new Float64Array(this.heaps.length);
-    this.scores = new Float64Array(fleet.size);
-    this.places = new Int32Array(fleet.size).fill(absent);
+    this.rough = new Uint8Array(fleet.size);
     this.seen = fleet.changes.length;
+    this.heap = new GroupedHeap(partition);
     for (let at = 0; at < fleet.size; at++) {
-      if (fleet.closed[at] === 1 || !fleet.covers(at, demand)) continue;
-      this.scores[at] = ranker.score(at, demand, this.memo);
-      this.places[at] = this.heapOf(at).push(at) - 1;
+      if (fleet.closed[at] === 0 && fleet.covers(at, demand)) this.heap.append(at, this.rate(at));
     }
-    for (const [group, heap] of this.heaps.entries()) {
-      for (let place = (heap.length >> 1) - 1; place >= 0; place--) this.sink(heap, place);
-      this.noteTop(group);
-    }
+    this.heap.build();
   }
 
   best(gate: Gate): number | undefined {
     this.catchUp();
     if (this.barredBy !== gate) this.readmit(gate);
     for (;;) {
-      const at = this.top(gate.open);
-      if (at === undefined || !gate.bars(at)) return at;
-      this.remove(at);
-      this.places[at] = aside;
-      this.barred.push(at);
+      const at = this.heap.first(gate.open);
+      if (at === undefined) return undefined;
+      if (gate.bars(at)) {
+        this.heap.setAside(at);
+        this.barred.push(at);
+      } else if (this.rough[at] === 1) {
+        this.rough[at] = 0;
+        this.heap.rescore(at, this.ranker.score(at, this.demand, this.memo));
+      } else return at;
     }
   }
 
-  private top(open: Uint8Array): number | undefined {
-    const { tops, heaps } = this;
-    let best: number | undefined;
-    let bestScore = Number.POSITIVE_INFINITY;
-    for (let group = 0; group < tops.length; group++) {
-      if (open[group] === 0 || (tops[group] as number) > bestScore) continue;
-      const at = heaps[group]?.[0];
-      if (at === undefined) continue;
-      if ((tops[group] as number) < bestScore || best === undefined || at < best) {
-        best = at;
-        bestScore = tops[group] as number;
-      }
-    }
-    return best;
+  private rate(at: number): number {
+    const { ranker, demand } = this;
+    const rough = ranker.isRough(at, demand);
+    this.rough[at] = rough ? 1 : 0;
+    return rough ? ranker.base(at, demand) : ranker.score(at, demand, this.memo);
   }
 
   /** Scores again the agents that changed since the last look; those that no longer fit never will in this plan. */
   private catchUp(): void {
+    const { heap } = this;
     const { changes, lastChange } = this.fleet;
     for (; this.seen < changes.length; this.seen++) {
       const at = changes[this.seen] as number;
-      const place = this.places[at] as number;
-      if (place === absent || lastChange[at] !== this.seen) continue;
-      if (!this.fleet.covers(at, this.demand)) {
-        if (place !== aside) this.remove(at);
-        this.places[at] = absent;
-        continue;
-      }
-      this.scores[at] = this.ranker.score(at, this.demand, this.memo);
-      if (place === aside) continue;
-      this.settle(this.heapOf(at), place);
-      this.noteTop(this.groupOf[at] as number);
+      if (lastChange[at] !== this.seen || !heap.has(at)) continue;
+      if (this.fleet.covers(at, this.demand)) heap.rescore(at, this.rate(at));
+      else heap.remove(at);
     }
   }
 
   private readmit(gate: Gate): void {
     this.barredBy = gate;
     if (this.barred.length === 0) return;
-    for (const at of this.barred) {
-      if (this.places[at] !== aside) continue;
-      const heap = this.heapOf(at);
-      this.rise(heap, heap.push(at) - 1);
-      this.noteTop(this.groupOf[at] as number);
-    }
+    for (const at of this.barred) if (this.heap.has(at)) this.heap.putBack(at);
     this.barred = [];
-  }
-
-  private heapOf(at: number): number[] {
-    return this.heaps[this.groupOf[at] as number] as number[];
-  }
-
-  private noteTop(group: number): void {
-    const at = this.heaps[group]?.[0];
-    this.tops[group] = at === undefined ? Number.POSITIVE_INFINITY : (this.scores[at] as number);
-  }
-
-  private before(a: number, b: number): boolean {
-    const difference = (this.scores[a] as number) - (this.scores[b] as number);
-    return difference < 0 || (difference === 0 && a < b);
-  }
-
-  private remove(at: number): void {
-    const heap = this.heapOf(at);
-    const place = this.places[at] as number;
-    const last = heap.pop() as number;
-    this.places[at] = absent;
-    if (last !== at) {
-      heap[place] = last;
-      this.places[last] = place;
-      this.settle(heap, place);
-    }
-    this.noteTop(this.groupOf[at] as number);
-  }
-
-  private settle(heap: number[], place: number): void {
-    this.sink(heap, this.rise(heap, place));
-  }
-
-  private rise(heap: number[], from: number): number {
-    const at = heap[from] as number;
-    let place = from;
-    while (place > 0) {
-      const parent = (place - 1) >> 1;
-      const above = heap[parent] as number;
-      if (!this.before(at, above)) break;
-      heap[place] = above;
-      this.places[above] = place;
-      place = parent;
-    }
-    heap[place] = at;
-    this.places[at] = place;
-    return place;
-  }
-
-  private sink(heap: number[], from: number): void {
-    const at = heap[from] as number;
-    let place = from;
-    for (;;) {
-      let child = 2 * place + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && this.before(heap[child + 1] as number, heap[child] as number)) child++;
-      const below = heap[child] as number;
-      if (!this.before(below, at)) break;
-      heap[place] = below;
-      this.places[below] = place;
-      place = child;
-    }
-    heap[place] = at;
-    this.places[at] = place;
   }
 }
 

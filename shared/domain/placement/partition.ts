@@ -13,6 +13,8 @@ export class Partition {
   readonly attributes: readonly AttributeIndex[];
   /** The group of each agent. */
   readonly groupOf: Int32Array;
+  /** Where each group's agents start if all are lined up group by group; one more entry for the end. */
+  readonly starts: Int32Array;
   /** One agent of each group; all of a group are alike in the partition's attributes. */
   readonly samples: readonly number[];
   /** By attribute, by value number: the groups whose agents have the value. */
@@ -33,6 +35,11 @@ export class Partition {
       this.groupOf[at] = group;
     }
     this.samples = samples;
+    this.starts = new Int32Array(samples.length + 1);
+    for (const group of this.groupOf) this.starts[group + 1] = (this.starts[group + 1] as number) + 1;
+    for (let group = 0; group < samples.length; group++) {
+      this.starts[group + 1] = (this.starts[group + 1] as number) + (this.starts[group] as number);
+    }
     this.holding = attributes.map((attribute) => {
       const lists: number[][] = [];
       for (const [group, sample] of samples.entries()) {

@@ -4,14 +4,15 @@
 import type { Ledger } from '../../model/agent.ts';
 import type { PendingReason } from '../../model/reason.ts';
 import type { Grant } from '../../model/resources.ts';
-import { explain } from './explain.ts';
+import { Explainer } from './explain.ts';
 import type { LimitCount } from './filter.ts';
 import { Fleet } from './fleet.ts';
 import { PortTurn } from './grant.ts';
 import { type Holding, portNeed, takeAll } from './ledger.ts';
 import { inPlanningOrder } from './order.ts';
-import { Ranker, typicalAsks } from './rank.ts';
+import { Ranker } from './rank.ts';
 import { type Search, type Shape, ShapeBook } from './shape.ts';
+import { typicalAsks } from './stranded.ts';
 import type { AgentSnapshot, Assignment, PendingTask, PlacementPlan, PlacementSnapshot } from './types.ts';
 
 interface Given {
@@ -81,11 +82,12 @@ function reasoned(
   const agents = fleet.snapshots.map(
     ({ agent, ledger }): AgentSnapshot => ({ agent, ledger: ledgers.get(agent.agentId) ?? ledger }),
   );
+  const explainer = new Explainer(agents, now);
   const reasons = new Map<string, PendingReason>();
   return left.map(({ task, shape }) => {
     let reason = reasons.get(shape.key);
     if (!reason) {
-      reason = explain(shape, agents, limitCounts(fleet, book, shape), now);
+      reason = explainer.explain(shape, limitCounts(fleet, book, shape));
       reasons.set(shape.key, reason);
     }
     return { taskId: task.taskId, shapeKey: shape.key, reason };

@@ -2,7 +2,7 @@
 // shape and only counts per task. A limit counts the tasks of one job, so with limits the job is part of the shape.
 import type { Constraint } from '../../model/task-config.ts';
 import type { Demand, Fleet } from './fleet.ts';
-import { Gate } from './gate.ts';
+import { type FixedRules, fixedRules, Gate } from './gate.ts';
 import { type Finder, Lane, Scan } from './lane.ts';
 import { cardShareMilli, portNeed } from './ledger.ts';
 import { JobCounts } from './limits.ts';
@@ -59,6 +59,7 @@ export class ShapeBook {
   private readonly byJob = new Map<string, Shape[]>();
   private readonly jobs = new Map<string, JobCounts>();
   private readonly runningAt = new Map<string, number[]>();
+  private readonly rules = new Map<string, FixedRules>();
   private readonly gates = new Map<string, Gate>();
   private readonly kinds = new Map<string, DemandKind>();
   private partition: Partition | undefined;
@@ -153,13 +154,23 @@ export class ShapeBook {
     return kind;
   }
 
-  private gateOf(shape: Shape, partition: Partition): Gate {
-    const ask = { constraints: shape.constraints, ports: portNeed(shape.resources) };
-    if (shape.limited) return new Gate(this.fleet, partition, ask, this.jobs.get(shape.jobPath));
-    const key = `${ask.ports} ${eligibilityKey(shape.constraints)}`;
+  private gateOf({ constraints, resources, jobPath, limited }: Shape, partition: Partition): Gate {
+    const eligibility = eligibilityKey(constraints);
+    let rules = this.rules.get(eligibility);
+    if (!rules) {
+      rules = fixedRules(this.fleet, partition, constraints);
+      this.rules.set(eligibility, rules);
+    }
+    const ports = portNeed(resources);
+    if (limited) {
+      const own = new Gate(this.fleet, partition, rules, ports);
+      own.addLimits(constraints, this.jobs.get(jobPath) as JobCounts);
+      return own;
+    }
+    const key = `${ports} ${eligibility}`;
     let gate = this.gates.get(key);
     if (!gate) {
-      gate = new Gate(this.fleet, partition, ask, undefined);
+      gate = new Gate(this.fleet, partition, rules, ports);
       this.gates.set(key, gate);
     }
     return gate;
