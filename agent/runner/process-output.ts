@@ -121,7 +121,8 @@ function makeLogDir(process: string, run: number, target: OutputTarget): string 
   const dir = join(parent, String(run));
   for (const each of [dirname(parent), parent, dir]) {
     fs.mkdirSync(each, { recursive: true });
-    if (!fs.lstatSync(each).isDirectory()) throw new Error(`${each} is a symbolic link; logs are not written`);
+    if (!fs.lstatSync(each).isDirectory())
+      throw new Error(`${each} is a symbolic link; logs are not written`);
   }
   return dir;
 }

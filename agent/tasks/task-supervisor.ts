@@ -1,5 +1,6 @@
 // Starts, adopts, watches and ends the tasks of one agent. Each task has a runner process of its own that outlives the
 // agent; this class knows them by their folders and tails their checkpoints.
+import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -44,6 +45,7 @@ export class TaskSupervisor {
   readonly #options: SupervisorOptions;
   readonly #tasks = new Map<string, LocalTask>();
   #sweeper: NodeJS.Timeout | undefined;
+  #warmingUp: ChildProcess | undefined;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -58,8 +60,7 @@ export class TaskSupervisor {
     this.#sweeper = setInterval(() => {
       for (const task of this.active()) this.#look(task);
     }, sweepMs);
-    // Fills the compile cache, which more than halves the start of the first runner.
-    this.#spawnRunner('--warm-up', 'ignore').unref();
+    this.#warmUp();
   }
 
   /** Tasks that have not ended. */
@@ -135,7 +136,7 @@ export class TaskSupervisor {
     });
   }
 
-  /** Ends every task and waits until nothing of them is left. */
+  /** Ends every task and waits until nothing of them is left, runners included. */
   async killEverything(budgetMs: number): Promise<void> {
     for (const task of this.active()) {
       this.kill(task.taskId, { message: shutdownMessage, budgetMs, http: false });
@@ -146,11 +147,16 @@ export class TaskSupervisor {
       for (const task of this.active()) this.#look(task);
     }
     await Promise.all(this.active().map((task) => this.#bury(task)));
+    const isRunnerAlive = (task: LocalTask) => task.runner !== undefined && isSameAlive(task.runner);
+    while (this.all().some(isRunnerAlive) && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 
   /** Stops watching; the tasks go on. */
   stop(): void {
     clearInterval(this.#sweeper);
+    this.#warmingUp?.kill('SIGKILL');
     for (const task of this.#tasks.values()) task.watcher?.close();
   }
 
@@ -158,6 +164,20 @@ export class TaskSupervisor {
   async remove(task: LocalTask): Promise<void> {
     await fs.promises.rm(task.paths.dir, { recursive: true, force: true });
     this.#tasks.delete(task.taskId);
+  }
+
+  /** Fills the compile cache once, which more than halves the start of every runner. */
+  #warmUp(): void {
+    if (fs.existsSync(this.#compileCache)) return;
+    this.#warmingUp = this.#spawnRunner('--warm-up', 'ignore');
+    this.#warmingUp.on('error', (error) => {
+      this.#options.log('error', 'runners can not be started', { error: error.message });
+    });
+    this.#warmingUp.unref();
+  }
+
+  get #compileCache(): string {
+    return join(this.#options.workDir, '.compile-cache');
   }
 
   #adopt(dir: string): void {
@@ -210,14 +230,14 @@ export class TaskSupervisor {
     task.child.unref();
   }
 
-  #spawnRunner(argument: string, output: number | 'ignore') {
+  #spawnRunner(argument: string, output: number | 'ignore'): ChildProcess {
     return spawn(process.execPath, ['--max-semi-space-size=1', runnerMain, argument], {
       cwd: this.#options.workDir,
       detached: true,
       stdio: ['ignore', output, output],
       env: {
         PATH: process.env.PATH ?? '/usr/bin:/bin',
-        NODE_COMPILE_CACHE: join(this.#options.workDir, '.compile-cache'),
+        NODE_COMPILE_CACHE: this.#compileCache,
       },
     });
   }

@@ -1,5 +1,5 @@
 // An agent in a temporary directory with a control plane in memory; everything of it is gone after the test.
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
@@ -27,11 +27,28 @@ export interface AgentFixture {
   readonly sandbox: (launch: TaskLaunch) => string;
 }
 
-/** A directory that is removed when the test ends. */
+/** A directory that is removed when the test ends; the test fails if processes are left in it. */
 export function temporaryDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'borealis-agent-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  onTestFinished(async () => {
+    await waitFor(() => expect(processesIn(dir), 'processes left behind').toEqual([]));
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  });
   return dir;
+}
+
+/** Command lines of live processes whose working directory is in the directory. */
+function processesIn(dir: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const isIn = readlinkSync(`/proc/${pid}/cwd`).startsWith(dir);
+        return isIn ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8')] : [];
+      } catch {
+        return [];
+      }
+    });
 }
 
 export async function startAgent(
