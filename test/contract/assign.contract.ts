@@ -76,7 +76,7 @@ export function assignContract(subject: () => StoreUnderTest): void {
         expect(await store.getTask(placement.task.taskId)).toEqual(assigned(placement, input.agentId));
       }
       const onAgent = await store.listOnAgent(input.agentId);
-      expect(onAgent.map(({ instance }) => instance).sort()).toEqual([0, 1, 2]);
+      expect(onAgent.map(({ instance }) => instance).sort((a, b) => a - b)).toEqual([0, 1, 2]);
       expect(await indexesOf(subject(), (placements[0] as Placement).task)).toEqual(['due', 'onagent']);
     });
 
