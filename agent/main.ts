@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
+import packageJson from '../package.json' with { type: 'json' };
 import type { Offer } from '../shared/model/agent.ts';
 import type { AgentLog } from './log.ts';
 import { stderrLog } from './log.ts';
@@ -22,8 +23,6 @@ import { lockWorkDir } from './work-dir-lock.ts';
 
 export type { AgentOptions } from './options.ts';
 
-/** Software version agents register with. */
-const agentVersion = '0.1.0';
 /** Longest wait for the last statuses when the agent stops, ms. */
 const lastReportMs = 5000;
 
@@ -78,7 +77,7 @@ async function startAgent(options: AgentOptions, unlock: () => void): Promise<Ru
     pool: options.pool ?? 'default',
     host: options.host,
     attributes: { ...options.attributes, ...(observer ? { observer: [observer.url] } : {}) },
-    version: agentVersion,
+    version: packageJson.version,
   });
   const parts = { agentId: options.agentId, sessionId, offer, transport, supervisor, reporter, finished };
   const loops = startLoops({ ...parts, timings, log, signal: stopping.signal }, options, envelope);

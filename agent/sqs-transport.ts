@@ -9,9 +9,9 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { BorealisError } from '../shared/lib/errors.ts';
+import { agentQueueName } from '../shared/model/names.ts';
 import type { AgentCommand } from '../shared/model/protocol.ts';
 import { agentCommandSchema, desiredTasksSchema } from '../shared/model/protocol.ts';
-import { agentQueueName } from '../shared/model/protocol-names.ts';
 import type { AgentLog } from './log.ts';
 import { errorText } from './log.ts';
 import type { AgentTransport, ReceivedCommand } from './transport.ts';
@@ -94,7 +94,7 @@ async function readMessages(
 }
 
 /** The command in a message body, or undefined (and a log line) for anything else. */
-export function parseCommand(body: string | undefined, log: AgentLog): AgentCommand | undefined {
+function parseCommand(body: string | undefined, log: AgentLog): AgentCommand | undefined {
   try {
     return agentCommandSchema.parse(JSON.parse(body ?? ''));
   } catch (error) {

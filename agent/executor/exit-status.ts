@@ -15,7 +15,7 @@ export const endMessages: Readonly<Record<EndState, string>> = {
 export const killMessage = 'Instructed to kill task.';
 export const shutdownMessage = 'Told to shut down executor.';
 export const killedEarlyMessage = 'Task killed during initialization.';
-export const runnerDiedMessage = 'Runner died while task was active.';
+const runnerDiedMessage = 'Runner died while task was active.';
 export const memoryMessage = 'Task used more memory than requested.';
 
 /** Exit codes of the runner process; 0 = the result is in the checkpoint. */

@@ -16,7 +16,7 @@ import type { LocalTask } from '../tasks/local-task.ts';
 import { readLog } from './read-log.ts';
 
 /** Most bytes of a log in one answer. */
-export const maxLogBytes = 1024 * 1024;
+const maxLogBytes = 1024 * 1024;
 
 export interface ObservedTasks {
   readonly all: () => readonly LocalTask[];

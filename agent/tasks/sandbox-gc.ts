@@ -14,7 +14,7 @@ export interface GcLimits {
 }
 
 /** Past their retention, oldest first. */
-export function expired(candidates: readonly GcCandidate[], limits: GcLimits, now: number): GcCandidate[] {
+function expired(candidates: readonly GcCandidate[], limits: GcLimits, now: number): GcCandidate[] {
   return oldestFirst(candidates).filter(({ endedAt }) => now - endedAt >= limits.retentionMs);
 }
 

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { taskPaths } from '../../agent/runtime/layout.ts';
 import { sendSignal } from '../../agent/runtime/procfs.ts';
@@ -18,7 +19,7 @@ import {
 import { fileControl } from './fakes/file-transport.ts';
 import { launchOf } from './fakes/launches.ts';
 
-const script = join(import.meta.dirname, 'fakes', 'agent-process.ts');
+const script = fileURLToPath(new URL('./fakes/agent-process.ts', import.meta.url));
 
 /** A machine whose agent can be killed and started again; at the end nothing is left on it. */
 function machine() {

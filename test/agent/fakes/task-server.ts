@@ -1,8 +1,8 @@
 // A small HTTP server to be run as a task. In its sandbox it notes requests and signals; GET /health says what the file
 // `health` holds (default ok), POST /quitquitquit ends it.
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const source = join(import.meta.dirname, 'task-server.mjs');
+const source = fileURLToPath(new URL('./task-server.mjs', import.meta.url));
 
 /** Command line of the server. */
 export function serverCommand(port: number): string {

@@ -1,0 +1,151 @@
+// The agent against the level: what it should run, fetched again and again (design D9).
+import { describe, expect, it } from 'vitest';
+import type { DesiredTasks, TaskLaunch } from '../../shared/model/protocol.ts';
+import { processesOf, startAgent, startsOf, waitFor } from './fakes/agent-fixture.ts';
+import { launchOf } from './fakes/launches.ts';
+
+const often = { timings: { reconcileMs: 50 } };
+
+function levelOf(...tasks: [TaskLaunch, boolean][]): DesiredTasks {
+  return {
+    agentId: 'agent-1',
+    asOf: Date.now(),
+    tasks: tasks.map(([launch, run]) => ({ state: run ? 'ASSIGNED' : 'KILLING', run, launch })),
+  };
+}
+
+/** Waits until the level was fetched so many times more. */
+async function fetched(transport: { levelRequests: number }, times: number): Promise<void> {
+  const until = transport.levelRequests + times;
+  await waitFor(() => expect(transport.levelRequests).toBeGreaterThanOrEqual(until));
+}
+
+const sleeper = { processes: [{ name: 'a', cmdline: 'sleep 1000' }] };
+
+describe('an agent and its level', () => {
+  it('starts a task whose launch message was lost', async () => {
+    const { transport, reported } = await startAgent(often);
+    const task = launchOf(sleeper);
+    transport.level = () => levelOf([task, true]);
+    await reported(task, 'RUNNING');
+  });
+
+  it('starts a task once, however often it is told to', async () => {
+    const { transport, reported, launch, workDir } = await startAgent(often);
+    const task = launchOf(sleeper);
+    transport.level = () => levelOf([task, true]);
+    launch(task);
+    launch(task);
+    await reported(task, 'RUNNING');
+    launch(task);
+    await fetched(transport, 3);
+    await waitFor(() => expect(transport.acknowledged).toHaveLength(3));
+    expect(startsOf(workDir, task)).toEqual(['a']);
+    expect(transport.statusesOf(task.taskId).map((status) => status.state)).toEqual(['STARTING', 'RUNNING']);
+  });
+
+  it('ends a task whose kill message was lost', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const task = launchOf(sleeper);
+    launch(task);
+    await reported(task, 'RUNNING');
+    transport.level = () => levelOf([task, false]);
+    await reported(task, 'KILLED');
+  });
+
+  it('ends a task that is not its own any more', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const task = launchOf(sleeper);
+    launch(task);
+    await reported(task, 'RUNNING');
+    transport.level = () => levelOf();
+    await reported(task, 'KILLED');
+    expect(processesOf(task)).toEqual([]);
+  });
+
+  it('is not moved by answers that are older than the task', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const asOf = Date.now() - 1;
+    transport.level = () => ({ ...levelOf(), asOf });
+    await fetched(transport, 1);
+    const task = launchOf(sleeper);
+    launch(task);
+    await reported(task, 'RUNNING');
+    await fetched(transport, 6);
+    expect(processesOf(task).length).toBeGreaterThan(0);
+  });
+
+  it('ends nothing while the control plane is away, and reports what it missed afterwards', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const [service, batch] = [
+      launchOf(sleeper),
+      launchOf({ processes: [{ name: 'b', cmdline: 'sleep 0.5' }] }),
+    ];
+    launch(service);
+    launch(batch);
+    await reported(service, 'RUNNING');
+    await reported(batch, 'RUNNING');
+    transport.isDown = true;
+    await waitFor(() => expect(processesOf(batch)).toEqual([]));
+    expect(processesOf(service).length).toBeGreaterThan(0);
+    transport.isDown = false;
+    await reported(batch, 'FINISHED');
+    expect(transport.statusesOf(service.taskId).map((status) => status.state)).not.toContain('KILLED');
+  });
+
+  it('registers again when it is unknown, and keeps its tasks', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const task = launchOf(sleeper);
+    launch(task);
+    await reported(task, 'RUNNING');
+    // `level` is unset: every fetch answers that the agent is unknown.
+    await waitFor(() =>
+      expect(transport.reports.filter((report) => report.kind === 'register').length).toBeGreaterThan(2),
+    );
+    expect(processesOf(task).length).toBeGreaterThan(0);
+  });
+
+  it('reports an end again that the control plane has not heard of', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const task = launchOf({ processes: [{ name: 'a', cmdline: 'true' }] });
+    launch(task);
+    await reported(task, 'FINISHED');
+    transport.level = () => levelOf([task, true]);
+    await waitFor(() =>
+      expect(
+        transport.statusesOf(task.taskId).filter((status) => status.state === 'FINISHED').length,
+      ).toBeGreaterThan(1),
+    );
+  });
+
+  it('answers for a task it never had', async () => {
+    const { transport, reported } = await startAgent(often);
+    const task = launchOf(sleeper);
+    transport.level = () => levelOf([task, false]);
+    await reported(task, 'KILLED');
+  });
+
+  it('sends heartbeats', async () => {
+    const { transport } = await startAgent({ timings: { heartbeatMs: 20 } });
+    await waitFor(() =>
+      expect(transport.reports.filter((report) => report.kind === 'heartbeat').length).toBeGreaterThan(3),
+    );
+  });
+
+  it('removes the files of ended tasks after their retention, but not before their end is accepted', async () => {
+    const { transport, reported, launch, log } = await startAgent({
+      ...often,
+      sandboxRetentionMs: 1,
+      timings: { sandboxGcMs: 20 },
+    });
+    const task = launchOf({ processes: [{ name: 'a', cmdline: 'echo out; sleep 0.5' }] });
+    launch(task);
+    await reported(task, 'RUNNING');
+    transport.isDown = true;
+    await waitFor(() => expect(processesOf(task)).toEqual([]));
+    await waitFor(() => expect(log(task, 'a')).toBe('out\n'));
+    transport.isDown = false;
+    await reported(task, 'FINISHED');
+    await waitFor(() => expect(log(task, 'a')).toBe(''));
+  });
+});

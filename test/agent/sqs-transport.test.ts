@@ -1,0 +1,144 @@
+// The production transport against a real SQS engine and a small API.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { parseGpuNames } from '../../agent/offer.ts';
+import { createSqsTransport } from '../../agent/sqs-transport.ts';
+import { startSqsEngine } from '../../local/engines/sqs-engine.ts';
+import { isBorealisError } from '../../shared/lib/errors.ts';
+import { agentQueueName } from '../../shared/model/names.ts';
+import { waitFor } from './fakes/agent-fixture.ts';
+import { launchOf } from './fakes/launches.ts';
+
+async function fixture(answer: { status: number; body: unknown } = { status: 404, body: {} }) {
+  const engine = await startSqsEngine();
+  const sqs = {
+    endpoint: engine.endpoint,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  };
+  const client = new SQSClient(sqs);
+  const intake = await client.send(new CreateQueueCommand({ QueueName: 'intake' }));
+  const paths: string[] = [];
+  const api = createServer((request, response) => {
+    paths.push(request.url ?? '');
+    response.writeHead(answer.status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answer.body));
+  });
+  await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+  const dropped: string[] = [];
+  const transport = createSqsTransport({
+    cluster: 'test',
+    agentId: 'a-1',
+    api: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+    intakeQueueUrl: intake.QueueUrl as string,
+    sqs,
+    log: (_level, message) => dropped.push(message),
+  });
+  onTestFinished(async () => {
+    transport.close();
+    client.destroy();
+    api.close();
+    await engine.stop();
+  });
+  const makeQueue = async () => {
+    const made = await client.send(new CreateQueueCommand({ QueueName: agentQueueName('test', 'a-1') }));
+    return made.QueueUrl as string;
+  };
+  return { transport, client, intakeUrl: intake.QueueUrl as string, makeQueue, dropped, paths };
+}
+
+const never = new AbortController().signal;
+
+describe('the SQS transport', () => {
+  it('sends reports to the intake queue', async () => {
+    const { transport, client, intakeUrl } = await fixture();
+    const report = { v: 1, kind: 'heartbeat', agentId: 'a-1', sessionId: 's', sentAt: 1 } as const;
+    await transport.send(report);
+    const { Messages } = await client.send(
+      new ReceiveMessageCommand({ QueueUrl: intakeUrl, WaitTimeSeconds: 5 }),
+    );
+    expect(JSON.parse(Messages?.[0]?.Body ?? '')).toEqual(report);
+  });
+
+  it('rejects while its queue does not exist and receives once it does', async () => {
+    const { transport, client, makeQueue } = await fixture();
+    await expect(transport.receive(never)).rejects.toThrow(/queue/i);
+    const url = await makeQueue();
+    const command = {
+      v: 1,
+      kind: 'kill',
+      taskIds: [launchOf({ processes: [{ name: 'a', cmdline: 'x' }] }).taskId],
+    };
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: JSON.stringify(command) }));
+    const received = await transport.receive(never);
+    expect(received.map((each) => each.command)).toEqual([command]);
+    await received[0]?.ack();
+    await waitFor(async () => expect(await count(client, url)).toBe(0));
+  });
+
+  it('drops what is not a command, and says so', async () => {
+    const { transport, client, makeQueue, dropped } = await fixture();
+    const url = await makeQueue();
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{"v":1,"kind":"dance"}' }));
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'not json' }));
+    while (dropped.length < 2) expect(await transport.receive(never)).toEqual([]);
+    await waitFor(async () => expect(await count(client, url)).toBe(0));
+  });
+
+  it('ends a long poll when told to stop', async () => {
+    const { transport, makeQueue } = await fixture();
+    await makeQueue();
+    const stop = new AbortController();
+    const receiving = transport.receive(stop.signal);
+    setTimeout(() => stop.abort(), 100);
+    await expect(receiving).rejects.toThrow();
+  });
+
+  it('reads the level of its own agent', async () => {
+    const level = { agentId: 'a-1', asOf: 5, tasks: [] };
+    const { transport, paths } = await fixture({ status: 200, body: level });
+    expect(await transport.desired(never)).toEqual(level);
+    expect(paths).toEqual(['/agents/a-1/tasks']);
+  });
+
+  it.each([
+    [404, {}, 'NOT_FOUND'],
+    [503, {}, 'UNAVAILABLE'],
+  ] as const)('says so when the API answers %i', async (status, body, code) => {
+    const { transport } = await fixture({ status, body });
+    const error = await transport.desired(never).catch((thrown: unknown) => thrown);
+    expect(isBorealisError(error, code)).toBe(true);
+  });
+
+  it('refuses a level it does not understand', async () => {
+    const { transport } = await fixture({ status: 200, body: { tasks: 'all' } });
+    await expect(transport.desired(never)).rejects.toThrow();
+  });
+});
+
+describe('parseGpuNames', () => {
+  it('takes one name a line as a model without blanks', () => {
+    expect(parseGpuNames('Tesla T4\nNVIDIA A100-SXM4-40GB\n\n')).toEqual([
+      'Tesla-T4',
+      'NVIDIA-A100-SXM4-40GB',
+    ]);
+  });
+});
+
+async function count(client: SQSClient, url: string): Promise<number> {
+  const { Attributes } = await client.send(
+    new GetQueueAttributesCommand({
+      QueueUrl: url,
+      AttributeNames: ['ApproximateNumberOfMessages', 'ApproximateNumberOfMessagesNotVisible'],
+    }),
+  );
+  return Object.values(Attributes ?? {}).reduce((total, value) => total + Number(value), 0);
+}
