@@ -10,7 +10,7 @@ import type { Templates } from './template/template.ts';
 import { startThread, type Thread } from './thread.ts';
 
 export interface LocalStackOptions {
-  /** Port of the HTTP API on 127.0.0.1; 0 = any free one. @default 8081 */
+  /** Port of the HTTP API on 127.0.0.1, the next one being preferred for SQS; 0 = any free ones. @default 8081 */
   readonly port?: number;
   /** Keeps tables, queues and stream positions in this directory across restarts. @default nothing is kept */
   readonly dataDir?: string;
@@ -62,8 +62,10 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
     startMs[name] = Math.round(performance.now() - began);
     return result;
   };
+  const port = options.port ?? defaultPort;
   const engines = new EngineSet({
     ...(options.dataDir !== undefined && { dataDir: options.dataDir }),
+    ...(port > 0 && port < 65_535 && { preferredSqsPort: port + 1 }),
     region,
     log,
   });
@@ -72,7 +74,6 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
       timed('synthesised', synthesise(cluster, log)),
       timed('engines', engines.start()),
     ]);
-    const port = options.port ?? defaultPort;
     const around = {
       region,
       accountId,

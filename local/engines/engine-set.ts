@@ -2,13 +2,15 @@
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { BorealisError } from '../../shared/lib/errors.ts';
+import { BorealisError, isBorealisError } from '../../shared/lib/errors.ts';
 import { type DynamoEngine, startDynamoEngine } from './dynamo-engine.ts';
 import { type SqsEngine, startSqsEngine } from './sqs-engine.ts';
 
 export interface EngineSetOptions {
   /** Keeps everything below this directory; absent = nothing outlives the set. */
   readonly dataDir?: string;
+  /** Port of the SQS engine if it is free, so that agents find it again after a restart of the stack. */
+  readonly preferredSqsPort?: number;
   readonly region: string;
   readonly log: (line: string) => void;
 }
@@ -57,7 +59,12 @@ export class EngineSet {
 
   /** Starts both; if one fails the other is stopped again. */
   async start(): Promise<void> {
-    const started = await Promise.allSettled([this.#startDynamo(), this.#startSqs()]);
+    const sqs = this.#startSqs(this.#options.preferredSqsPort).catch((error: unknown) => {
+      if (!isBorealisError(error, 'CONFLICT')) throw error;
+      this.#options.log(`port ${this.#options.preferredSqsPort} is in use; the SQS engine takes a free one`);
+      return this.#startSqs();
+    });
+    const started = await Promise.allSettled([this.#startDynamo(), sqs]);
     const failed = started.find((one) => one.status === 'rejected');
     if (!failed) return;
     await this.stop();

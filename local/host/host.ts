@@ -34,6 +34,9 @@ export interface HostOptions {
 export interface HostStats {
   readonly functions: Readonly<Record<string, FunctionStats>>;
   readonly streams: Readonly<Record<string, { readonly records: number; readonly outstanding: number }>>;
+  /** Where agents on this machine find their queues. */
+  readonly sqsEndpoint: string;
+  readonly dynamoEndpoint: string;
   /** Events put on a bus. */
   readonly events: number;
   readonly queues: Readonly<Record<string, QueueDepth>>;
@@ -83,6 +86,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const stats = async (): Promise<HostStats> => ({
     functions: invoker.stats(),
     streams: Object.fromEntries(streamPollers.map(([table, poller]) => [table, poller.stats()])),
+    sqsEndpoint: options.sqsEndpoint,
+    dynamoEndpoint: options.dynamoEndpoint,
     events: eventCount,
     queues: await queueDepths(options.sqsEndpoint),
     ...options.moreStats?.(),
