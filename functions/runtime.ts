@@ -13,7 +13,7 @@ export function lazyHandler<E, R>(
   build: (env: Environment) => (event: E, context: Context) => Promise<R>,
 ): (event: E, context: Context) => Promise<R> {
   let built: ((event: E, context: Context) => Promise<R>) | undefined;
-  return (event, context) => {
+  return async (event, context) => {
     built ??= build(process.env);
     return built(event, context);
   };

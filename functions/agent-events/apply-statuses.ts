@@ -8,8 +8,8 @@ import { outcomeOf } from '../../shared/domain/task/transitions.ts';
 import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { TaskStatus } from '../../shared/model/protocol.ts';
 import type { Task } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 import type { AgentCommandPort, Log, MetricPort } from '../ports.ts';
 
 export interface StatusDeps {
@@ -61,29 +61,33 @@ async function settle(
   const strays: ReportedStatus[] = [];
   const rows = new Map((await deps.store.getTasks([...byTask.keys()])).map((task) => [task.taskId, task]));
   let open = [...byTask.keys()];
-  for (let tries = 0; open.length > 0; tries++) {
-    const folds = open.map((taskId) => {
-      const fold = foldStatuses(rows.get(taskId), byTask.get(taskId) ?? [], deps);
-      return { taskId, ...fold };
-    });
-    const writing = folds.filter(({ write }) => write !== undefined);
-    const outcomes =
-      writing.length === 0 ? [] : await deps.store.transitionAll(writing.flatMap(({ write }) => write ?? []));
-    const lost = new Set<string>();
-    for (const [index, outcome] of outcomes.entries()) {
-      const taskId = writing[index]?.taskId ?? '';
-      if (outcome.kind === 'committed') continue;
-      lost.add(taskId);
-      if (outcome.current) rows.set(taskId, outcome.current);
-      else rows.delete(taskId);
-    }
-    for (const { taskId, stray } of folds) if (!lost.has(taskId) && stray) strays.push(stray);
-    open = [...lost];
-    if (tries + 1 < maxTries) continue;
-    for (const taskId of open) for (const { messageId } of byTask.get(taskId) ?? []) failed.add(messageId);
-    break;
+  for (let tries = 0; tries < maxTries && open.length > 0; tries++) {
+    const folds = new Map(
+      open.map((taskId) => [taskId, foldStatuses(rows.get(taskId), byTask.get(taskId) ?? [], deps)]),
+    );
+    const lost = await writeFolds(folds, rows, deps);
+    for (const [taskId, { stray }] of folds) if (stray && !lost.includes(taskId)) strays.push(stray);
+    open = lost;
   }
+  for (const taskId of open) for (const { messageId } of byTask.get(taskId) ?? []) failed.add(messageId);
   return strays;
+}
+
+/** Answers the tasks whose write lost a race; `rows` then holds them as they are now. */
+async function writeFolds(
+  folds: ReadonlyMap<string, Fold>,
+  rows: Map<string, Task>,
+  deps: StatusDeps,
+): Promise<string[]> {
+  const writes = [...folds.values()].flatMap(({ write }) => write ?? []);
+  const outcomes = writes.length === 0 ? [] : await deps.store.transitionAll(writes);
+  return outcomes.flatMap((outcome, index) => {
+    const taskId = writes[index]?.task.taskId;
+    if (outcome.kind === 'committed' || taskId === undefined) return [];
+    if (outcome.current) rows.set(taskId, outcome.current);
+    else rows.delete(taskId);
+    return [taskId];
+  });
 }
 
 interface Fold {
@@ -153,7 +157,7 @@ async function answerStrays(
   deps: StatusDeps,
 ): Promise<void> {
   const byAgent = Map.groupBy(strays, ({ agentId }) => agentId);
-  await mapBounded([...byAgent], agentsAtOnce, async ([agentId, reports]) => {
+  await mapLimit([...byAgent], agentsAtOnce, async ([agentId, reports]) => {
     try {
       const taskIds = [...new Set(reports.map(({ status }) => status.taskId))];
       await deps.agents.send(agentId, [{ v: 1, kind: 'kill', taskIds }]);

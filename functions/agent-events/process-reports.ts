@@ -4,8 +4,8 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { Clock } from '../../shared/lib/ports.ts';
 import { type AgentReport, agentReportSchema } from '../../shared/model/protocol.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 import { parseBody } from '../queue-batch.ts';
 import { applyStatuses, type ReportedStatus, type StatusDeps } from './apply-statuses.ts';
 
@@ -68,7 +68,7 @@ async function register(
 ): Promise<void> {
   // The newest of one agent decides; queues may deliver out of order.
   const newest = latest(registers);
-  await mapBounded([...newest.values()], agentsAtOnce, async ({ report }) => {
+  await mapLimit([...newest.values()], agentsAtOnce, async ({ report }) => {
     await guarded(registers, report.agentId, failed, deps, async () => {
       const { offer, sessionId } = report;
       const { kind } = await deps.store.registerAgent(offer, sessionId, deps.clock());
@@ -82,7 +82,7 @@ async function beat(
   failed: Set<string>,
   deps: AgentEventsDeps,
 ): Promise<void> {
-  await mapBounded([...latest(heartbeats).values()], agentsAtOnce, async ({ report }) => {
+  await mapLimit([...latest(heartbeats).values()], agentsAtOnce, async ({ report }) => {
     await guarded(heartbeats, report.agentId, failed, deps, () =>
       deps.store.heartbeat(report.agentId, report.sessionId, deps.clock()),
     );

@@ -1,12 +1,15 @@
 // Agents and what is free on them; and for an agent itself, the list of what it should run.
+import type { AgentView } from '../../shared/api/views.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { isOnAgent, type TaskState } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger } from '../../shared/store/port.ts';
 import { taskLaunch } from '../launch.ts';
 import type { ApiDeps, ResourceHandler } from './context.ts';
 import { agentView } from './views.ts';
 
 const defaultLimit = 100;
+const agentsAtOnce = 16;
 
 export const listAgents: ResourceHandler<'listAgents'> = async ({ query }, deps) => {
   const { pool, limit = defaultLimit, cursor } = query;
@@ -14,18 +17,24 @@ export const listAgents: ResourceHandler<'listAgents'> = async ({ query }, deps)
     { ...(pool !== undefined && { pool }) },
     { limit, ...(cursor !== undefined && { cursor }) },
   );
-  const seen = await deps.store.lastSeen(page.items.map(({ agent }) => agent.agentId));
-  return {
-    agents: page.items.map((entry) => agentView(entry, seen.get(entry.agent.agentId))),
-    nextCursor: page.next ?? null,
-  };
+  return { agents: await agentViews(page.items, deps), nextCursor: page.next ?? null };
 };
 
 export const getAgent: ResourceHandler<'getAgent'> = async ({ params }, deps) => {
-  const entry = await knownAgent(params.agentId, deps);
-  const seen = await deps.store.lastSeen([params.agentId]);
-  return agentView(entry, seen.get(params.agentId));
+  const [view] = await agentViews([await knownAgent(params.agentId, deps)], deps);
+  if (view) return view;
+  throw new BorealisError('INTERNAL', `agent ${params.agentId} cannot be shown`);
 };
+
+async function agentViews(entries: readonly AgentWithLedger[], deps: ApiDeps): Promise<AgentView[]> {
+  const [seen, tasks] = await Promise.all([
+    deps.store.lastSeen(entries.map(({ agent }) => agent.agentId)),
+    mapLimit(entries, agentsAtOnce, async ({ agent, ledger }) =>
+      ledger.live.length === 0 ? [] : deps.store.listOnAgent(agent.agentId),
+    ),
+  ]);
+  return entries.map((entry, index) => agentView(entry, tasks[index] ?? [], seen.get(entry.agent.agentId)));
+}
 
 /** States in which an agent should be running the task; in the other on-agent states it should be ending it. */
 const wanted: readonly TaskState[] = ['ASSIGNED', 'STARTING', 'RUNNING', 'PARTITIONED'];

@@ -17,7 +17,7 @@ import {
 import type { Job } from '../../shared/model/job.ts';
 import { type InstanceRange, type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { isActive } from '../../shared/model/task.ts';
-import { mapBounded } from '../bounded.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { ApiDeps, ResourceHandler } from './context.ts';
 import { existingJob, visitTasks } from './job-tasks.ts';
 import { jobViews } from './views.ts';
@@ -128,7 +128,7 @@ async function activeAmong(
     await visitTasks(deps.store, job, note);
   } else {
     const inside = ranges.filter(([low]) => low < job.instanceSpan);
-    await mapBounded(inside, readsAtOnce, async ([low, high]) =>
+    await mapLimit(inside, readsAtOnce, async ([low, high]) =>
       note(await deps.store.listTasks(job, [low, Math.min(high, job.instanceSpan - 1)])),
     );
   }

@@ -3,8 +3,8 @@ import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Job } from '../../shared/model/job.ts';
 import { type InstanceRange, type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import type { Task } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 
 const intervalSize = 1000;
 const intervalsAtOnce = 4;
@@ -32,7 +32,7 @@ export async function visitTasks(
   }
   // A few reads ahead, visited in order, so that a large job is never in memory as a whole.
   for (let start = 0; start < intervals.length; start += intervalsAtOnce) {
-    const pages = await mapBounded(
+    const pages = await mapLimit(
       intervals.slice(start, start + intervalsAtOnce),
       intervalsAtOnce,
       (interval) => store.listTasks(job, interval),

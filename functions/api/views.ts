@@ -5,8 +5,8 @@ import type { Job } from '../../shared/model/job.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
 import type { Task } from '../../shared/model/task.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 import type { ConfigCache } from '../launch.ts';
 
 const jobsAtOnce = 16;
@@ -23,7 +23,7 @@ const noConfig: ShownConfig = {
 
 /** Jobs with what their first config says of them. */
 export async function jobViews(jobs: readonly Job[], configs: ConfigCache): Promise<JobView[]> {
-  return mapBounded(jobs, jobsAtOnce, async (job) => {
+  return mapLimit(jobs, jobsAtOnce, async (job) => {
     const configId = job.desired[0]?.configId;
     const config = configId === undefined ? noConfig : await configs.get(job, configId);
     return jobView(job, config);
@@ -75,8 +75,12 @@ export function taskView(task: Task): TaskView {
   };
 }
 
-/** An agent with what is free on it. */
-export function agentView({ agent, ledger }: AgentWithLedger, lastSeenAt: number | undefined): AgentView {
+/** An agent with what is free on it. `tasks`: ids of the tasks on it (the ledger itself keeps shorter ones). */
+export function agentView(
+  { agent, ledger }: AgentWithLedger,
+  tasks: readonly Task[],
+  lastSeenAt: number | undefined,
+): AgentView {
   const { registeredAt, sessionId: _session, ...offer } = agent;
   return {
     ...offer,
@@ -88,7 +92,7 @@ export function agentView({ agent, ledger }: AgentWithLedger, lastSeenAt: number
       diskMb: ledger.freeDiskMb,
       gpuMilli: ledger.gpus.map(({ freeMilli }) => freeMilli),
     },
-    tasks: [...ledger.live],
+    tasks: tasks.map(({ taskId }) => taskId),
   };
 }
 

@@ -6,7 +6,7 @@ import {
 } from '@aws-sdk/client-eventbridge';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { eventSource } from '../../shared/model/names.ts';
-import { chunksOf, mapBounded } from '../bounded.ts';
+import { chunks, mapLimit } from '../../shared/store/flow.ts';
 import type { EventPort } from '../ports.ts';
 
 const maxEntries = 10;
@@ -23,7 +23,7 @@ export function createEventPort(client: EventBridgeClient, busName: string): Eve
         DetailType: detailType,
         Detail: JSON.stringify(detail),
       }));
-      await mapBounded(chunksOf(entries, maxEntries), callsAtOnce, (chunk) => put(client, chunk));
+      await mapLimit(chunks(entries, maxEntries), callsAtOnce, (chunk) => put(client, chunk));
     },
   };
 }

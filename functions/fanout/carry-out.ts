@@ -10,8 +10,8 @@ import type { RandomSource } from '../../shared/lib/ports.ts';
 import type { BusEvent } from '../../shared/model/events.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import type { Timer } from '../../shared/model/wake.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { Release, Store } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 import type { ConfigCache } from '../launch.ts';
 import { matcherWake, reconcileWake, timerMessage } from '../messages.ts';
 import type { AgentCommandPort, EventPort, Log, MessagePort, OutgoingMessage } from '../ports.ts';
@@ -51,10 +51,17 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
     }
   };
   const groups = groupEffects(due);
+  // One read for all launches of the batch; if it fails, each agent tries for itself and says which records it cost.
+  const launches = due.flatMap(({ effect }) => (effect.kind === 'launch' ? [effect.task] : []));
+  const configs = launches.map((task) => ({ key: task, configId: task.configId }));
+  const loading = deps.configs.load(configs).catch(() => undefined);
   await Promise.all([
     guard('publishing events', groups.events.records, () => deps.events.publish(groups.events.items)),
-    mapBounded([...groups.agents], agentsAtOnce, ([agentId, { records, items }]) =>
-      guard(`commanding agent ${agentId}`, records, () => commandAgent(agentId, items, deps)),
+    mapLimit([...groups.agents], agentsAtOnce, ([agentId, { records, items }]) =>
+      guard(`commanding agent ${agentId}`, records, async () => {
+        await loading;
+        await commandAgent(agentId, items, deps);
+      }),
     ),
     guard('arming timers', groups.timers.records, () =>
       deps.messages.send(
@@ -63,7 +70,7 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
       ),
     ),
     guard('waking the reconciler', groups.jobs.records, () => wakeReconciler(groups.jobs.items, deps)),
-    mapBounded([...groups.releases], agentsAtOnce, ([agentId, { records, items }]) =>
+    mapLimit([...groups.releases], agentsAtOnce, ([agentId, { records, items }]) =>
       guard(`releasing resources of agent ${agentId}`, records, async () => {
         await deps.store.release(agentId, items);
       }),
@@ -159,7 +166,7 @@ async function wakeReconciler(items: readonly JobItem[], deps: FanoutDeps): Prom
     const known = byPath.get(jobPath(item.key));
     if (!known || known.onlyIfWaiting) byPath.set(jobPath(item.key), item);
   }
-  const wakes = await mapBounded([...byPath.values()], agentsAtOnce, async ({ key, onlyIfWaiting }) => {
+  const wakes = await mapLimit([...byPath.values()], agentsAtOnce, async ({ key, onlyIfWaiting }) => {
     if (!onlyIfWaiting) return reconcileWake(key);
     const job = await deps.store.getJob(key);
     return job && needsReconcile(job) ? reconcileWake(key) : undefined;

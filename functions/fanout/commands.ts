@@ -18,8 +18,6 @@ export async function agentCommands(
   items: readonly CommandItem[],
   { configs, cluster }: { readonly configs: ConfigCache; readonly cluster: string },
 ): Promise<AgentCommand[]> {
-  const launches = items.flatMap((item) => ('launch' in item ? [item.launch] : []));
-  await configs.load(launches.map((task) => ({ key: task, configId: task.configId })));
   const packer = new CommandPacker();
   for (const item of items) {
     if ('kill' in item) {

@@ -66,16 +66,22 @@ function taskEffects({ before, after }: Change<Task>, cluster: string, now: numb
   if (after.state === 'THROTTLED') {
     effects.push({ kind: 'unthrottle', taskId, dueAt: after.deadlineAt ?? now });
   }
-  if (agentId !== undefined && before) {
-    if (before.state === 'PENDING' && after.state === 'ASSIGNED') {
-      effects.push({ kind: 'launch', agentId, task: after });
-    }
-    if (killNeeded(before.state, after.state)) effects.push({ kind: 'kill', agentId, taskId });
-    if (after.state === 'KILLING') effects.push({ kind: 'killRetry', taskId });
-    if (releasesResources(before.state, after.state)) effects.push(releaseOf(after, agentId));
-    if (before.state === 'KILLING' && isTerminal(after.state)) effects.push(reconcileIfWaiting(after));
-  }
+  if (agentId !== undefined && before) effects.push(...onAgentEffects(before, after, agentId));
   effects.push(...stateChanges(before, after, cluster));
+  return effects;
+}
+
+/** Effects of a change of a task that has an agent. */
+function onAgentEffects(before: Task, after: Task, agentId: string): Effect[] {
+  const effects: Effect[] = [];
+  const { taskId } = after;
+  if (before.state === 'PENDING' && after.state === 'ASSIGNED') {
+    effects.push({ kind: 'launch', agentId, task: after });
+  }
+  if (killNeeded(before.state, after.state)) effects.push({ kind: 'kill', agentId, taskId });
+  if (after.state === 'KILLING') effects.push({ kind: 'killRetry', taskId });
+  if (releasesResources(before.state, after.state)) effects.push(releaseOf(after, agentId));
+  if (before.state === 'KILLING' && isTerminal(after.state)) effects.push(reconcileIfWaiting(after));
   return effects;
 }
 

@@ -2,8 +2,8 @@
 import { type Assignment, takeAll } from '../../shared/domain/placement/index.ts';
 import type { Ledger } from '../../shared/model/agent.ts';
 import type { Grant } from '../../shared/model/resources.ts';
+import { chunks } from '../../shared/store/flow.ts';
 import type { PendingRow, Store } from '../../shared/store/port.ts';
-import { chunksOf } from '../bounded.ts';
 
 /** One transaction takes 100 items: the ledger and these. */
 const maxTasks = 99;
@@ -39,7 +39,7 @@ export async function commitAssignment(
   });
   let ledger = input.ledger;
   const committed: PendingRow[] = [];
-  for (const chunk of chunksOf(tasks, maxTasks)) {
+  for (const chunk of chunks(tasks, maxTasks)) {
     const after = chunk.length === assignment.tasks.length ? assignment.after : ledgerAfter(ledger, chunk);
     const outcome = await store.assign({
       agentId: assignment.agentId,

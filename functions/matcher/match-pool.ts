@@ -8,9 +8,10 @@
 import { type PlacementPlan, planPlacement, type RunningTask } from '../../shared/domain/placement/index.ts';
 import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
-import { jobPath } from '../../shared/model/job-key.ts';
+import type { Ledger } from '../../shared/model/agent.ts';
+import { jobPath, liveId } from '../../shared/model/job-key.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, PendingRow, Store } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
 import { commitAssignment } from './commit.ts';
 import type { ReasonWriter } from './reason-writer.ts';
@@ -87,7 +88,9 @@ class MatchRun {
   readonly #remainingMs: RemainingTime;
   readonly #deps: MatcherDeps;
   readonly #limits: MatcherLimits;
-  #agents = new Map<string, AgentWithLedger>();
+  #agents: Map<string, AgentWithLedger> | undefined;
+  /** Live ids of every ledger as loaded. A lagging index may list a task that an earlier run has placed. */
+  readonly #live = new Set<string>();
   #running: RunningTask[] = [];
   /** Jobs whose tasks on agents have been counted, because a limit constraint asks. */
   readonly #counted = new Set<string>();
@@ -112,7 +115,8 @@ class MatchRun {
     let complete = false;
     while (this.#remainingMs() > this.#limits.reserveMs) {
       const page = await this.#deps.store.listPending(this.#pool, limit);
-      const rows = page.filter(({ taskId }) => !this.#settled.has(taskId));
+      if (page.length > 0 && this.#agents === undefined) await this.#loadAgents();
+      const rows = page.filter((row) => this.#isOpen(row));
       const oldest = rows.reduce((at, { createdAt }) => Math.min(at, createdAt), startedAt);
       oldestPendingMs = Math.max(oldestPendingMs, startedAt - oldest);
       const settledBefore = this.#settled.size;
@@ -143,7 +147,6 @@ class MatchRun {
   /** Plans and commits one page until nothing is refused any more. */
   async #place(page: readonly PendingRow[]): Promise<{ waiting: number; complete: boolean }> {
     if (page.length === 0) return { waiting: 0, complete: true };
-    if (this.#rounds === 0) await this.#loadAgents();
     let rows = page;
     for (let round = 0; round < this.#limits.maxRounds; round++) {
       if (this.#remainingMs() <= this.#limits.reserveMs) return { waiting: rows.length, complete: false };
@@ -152,7 +155,7 @@ class MatchRun {
       const byId = new Map(rows.map((row) => [row.taskId, row]));
       const plan = this.#plan(rows);
       const refused = await this.#commit(plan, byId);
-      rows = rows.filter(({ taskId }) => !this.#settled.has(taskId));
+      rows = rows.filter((row) => this.#isOpen(row));
       if (refused === 0) {
         await this.#deps.reasons.write(plan.unplaced, byId);
         return { waiting: rows.length, complete: true };
@@ -165,6 +168,16 @@ class MatchRun {
   async #loadAgents(): Promise<void> {
     const agents = await this.#deps.store.loadPool(this.#pool);
     this.#agents = new Map(agents.map((entry) => [entry.agent.agentId, entry]));
+    for (const { ledger } of agents) this.#noteLive(ledger);
+  }
+
+  #noteLive({ live }: Ledger): void {
+    for (const id of live) this.#live.add(id);
+  }
+
+  /** Still to be placed, as far as this run knows. */
+  #isOpen({ taskId }: PendingRow): boolean {
+    return !this.#settled.has(taskId) && !this.#live.has(liveId(taskId));
   }
 
   /** Counts the tasks on agents of jobs with a limit constraint, each job once. */
@@ -185,7 +198,7 @@ class MatchRun {
       resources: row.resources,
       constraints: row.constraints,
     }));
-    const snapshot = { agents: [...this.#agents.values()], pending, running: this.#running };
+    const snapshot = { agents: [...(this.#agents?.values() ?? [])], pending, running: this.#running };
     return planPlacement(snapshot, this.#deps.clock());
   }
 
@@ -193,17 +206,17 @@ class MatchRun {
   async #commit(plan: PlacementPlan, byId: ReadonlyMap<string, PendingRow>): Promise<number> {
     const now = this.#deps.clock();
     const deadlineAt = now + this.#deps.timeouts.ASSIGNED;
-    const results = await mapBounded(
+    const results = await mapLimit(
       plan.assignments,
       this.#limits.commitsAtOnce,
       async (assignment): Promise<number> => {
-        const entry = this.#agents.get(assignment.agentId);
+        const entry = this.#agents?.get(assignment.agentId);
         if (!entry) return 0;
         const result = await commitAssignment(
           { assignment, ledger: entry.ledger, rows: byId, now, deadlineAt },
           this.#deps.store,
         );
-        this.#agents.set(assignment.agentId, { ...entry, ledger: result.ledger });
+        this.#agents?.set(assignment.agentId, { ...entry, ledger: result.ledger });
         for (const row of result.committed) this.#settle(row, assignment.agentId);
         for (const taskId of result.gone) this.#settled.add(taskId);
         if (result.stale) await this.#refresh(assignment.agentId);
@@ -222,7 +235,8 @@ class MatchRun {
 
   async #refresh(agentId: string): Promise<void> {
     const entry = await this.#deps.store.getAgent(agentId);
-    if (entry && entry.agent.pool === this.#pool) this.#agents.set(agentId, entry);
-    else this.#agents.delete(agentId);
+    if (entry) this.#noteLive(entry.ledger);
+    if (entry && entry.agent.pool === this.#pool) this.#agents?.set(agentId, entry);
+    else this.#agents?.delete(agentId);
   }
 }

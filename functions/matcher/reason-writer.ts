@@ -8,7 +8,7 @@ import type { PendingRow, Store } from '../../shared/store/port.ts';
 
 /** The same verdict is written again after this, so that the note does not look stale or expire. */
 const refreshMs = 60_000;
-/** A verdict that only changed in its numbers is written at most this often. */
+/** A reason that only changed in its numbers is written at most this often. */
 const restlessMs = 15_000;
 const maxRemembered = 50_000;
 
@@ -18,7 +18,7 @@ export interface ReasonWriter {
 
 /** Remembers what it wrote while the process is warm. */
 export function createReasonWriter(store: Pick<Store, 'putReasons'>, clock: Clock): ReasonWriter {
-  const written = new Map<string, { readonly text: string; readonly verdict: string; readonly at: number }>();
+  const written = new Map<string, { readonly text: string; readonly gist: string; readonly at: number }>();
   return {
     async write(unplaced, rows) {
       const now = clock();
@@ -31,7 +31,7 @@ export function createReasonWriter(store: Pick<Store, 'putReasons'>, clock: Cloc
       }
       const fresh = [...notes].filter(([name, { reason }]) => {
         const last = written.get(name);
-        if (!last || last.verdict !== reason.verdict) return true;
+        if (!last || last.gist !== gistOf(reason)) return true;
         const quietMs = last.text === textOf(reason) ? refreshMs : restlessMs;
         return now - last.at >= quietMs;
       });
@@ -39,10 +39,15 @@ export function createReasonWriter(store: Pick<Store, 'putReasons'>, clock: Cloc
       await store.putReasons(fresh.map(([, note]) => note));
       if (written.size + fresh.length > maxRemembered) written.clear();
       for (const [name, { reason }] of fresh) {
-        written.set(name, { text: textOf(reason), verdict: reason.verdict, at: now });
+        written.set(name, { text: textOf(reason), gist: gistOf(reason), at: now });
       }
     },
   };
+}
+
+/** What stands against the task, without numbers. */
+function gistOf({ verdict, counts }: PendingReason): string {
+  return [verdict, ...counts.map(({ code, attribute = '' }) => `${code} ${attribute}`).sort()].join();
 }
 
 /** The reason without its time. */

@@ -2,8 +2,8 @@
 import type { RunningTask } from '../../shared/domain/placement/index.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { isOnAgent } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { PendingRow, Store } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 
 const jobsAtOnce = 8;
 
@@ -21,7 +21,7 @@ export async function loadRunning(
   jobs: readonly JobKey[],
   store: Pick<Store, 'getJob' | 'listTasks'>,
 ): Promise<RunningTask[]> {
-  const perJob = await mapBounded(jobs, jobsAtOnce, async (key) => {
+  const perJob = await mapLimit(jobs, jobsAtOnce, async (key) => {
     const job = await store.getJob(key);
     if (!job || job.instanceSpan === 0) return [];
     const tasks = await store.listTasks(key, [0, job.instanceSpan - 1]);

@@ -3,7 +3,6 @@
 import type { Logger } from '@aws-lambda-powertools/logger';
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware';
 import type { Metrics } from '@aws-lambda-powertools/metrics';
-import { logMetrics } from '@aws-lambda-powertools/metrics/middleware';
 import middy from '@middy/core';
 import type { Context } from 'aws-lambda';
 
@@ -15,11 +14,17 @@ export function workerChain<E, R>(
 ) {
   return middy<E, R>()
     .use(injectLambdaContext(logger))
-    .use(logMetrics(metrics))
     .use({
+      after: () => publish(metrics),
       onError: ({ error }) => {
         logger.error('invocation failed; the event source sends the event again', { error });
+        publish(metrics);
       },
     })
     .handler((event: E, context: Context) => work(event, context));
+}
+
+/** Powertools' own middleware warns at every invocation that measured nothing. */
+function publish(metrics: Metrics): void {
+  if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
 }

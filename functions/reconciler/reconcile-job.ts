@@ -11,8 +11,8 @@ import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Job } from '../../shared/model/job.ts';
 import { type InstanceRange, type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 import type { Log, RemainingTime } from '../ports.ts';
 
 export interface ReconcilerDeps {
@@ -66,7 +66,7 @@ async function reconcileVersion(
   deps: ReconcilerDeps,
 ): Promise<ReconcileOutcome> {
   const configs = await configsOf(job, deps);
-  const outcomes = await mapBounded(intervalsOf(job), intervalsAtOnce, async (interval) =>
+  const outcomes = await mapLimit(intervalsOf(job), intervalsAtOnce, async (interval) =>
     remainingMs() <= reserveMs ? 'outOfTime' : reconcileInterval(job, interval, configs, deps),
   );
   if (outcomes.includes('outOfTime')) return 'outOfTime';

@@ -5,8 +5,8 @@ import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
 import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
 import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Task } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
-import { mapBounded } from '../bounded.ts';
 import { matcherWake } from '../messages.ts';
 import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
 
@@ -47,7 +47,7 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   const pools = await deps.store.pendingPools();
   await deps.messages.send(deps.matcherQueueUrl, pools.map(matcherWake));
   const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
-  const swept = await mapBounded(shards, shardsAtOnce, (shard) => sweepShard(shard, remainingMs, deps));
+  const swept = await mapLimit(shards, shardsAtOnce, (shard) => sweepShard(shard, remainingMs, deps));
   const report: SweepReport = {
     timedOut: swept.reduce((sum, { lost }) => sum + lost, 0),
     released: swept.reduce((sum, { released }) => sum + released, 0),
@@ -96,7 +96,7 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: Sweepe
   }
   const [outcomes] = await Promise.all([
     writes.length === 0 ? [] : deps.store.transitionAll(writes),
-    mapBounded(early, defersAtOnce, (task) => deps.store.deferDue(task)),
+    mapLimit(early, defersAtOnce, (task) => deps.store.deferDue(task)),
   ]);
   for (const [index, { kind }] of outcomes.entries()) {
     if (kind !== 'committed') continue;

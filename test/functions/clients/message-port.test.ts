@@ -1,0 +1,119 @@
+// Sending to SQS: batches within both bounds, refused messages again, queues that are missing.
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import { describe, expect, it } from 'vitest';
+import { createAgentCommandPort } from '../../../functions/clients/agent-commands.ts';
+import { batches, createMessagePort } from '../../../functions/clients/message-port.ts';
+
+interface Sent {
+  readonly name: string;
+  readonly input: Record<string, unknown>;
+}
+
+/** A client whose answers are given by `answer`. */
+function client(answer: (sent: Sent, calls: number) => unknown): { sqs: SQSClient; sent: Sent[] } {
+  const sent: Sent[] = [];
+  const sqs = {
+    send: async (command: { constructor: { name: string }; input: Record<string, unknown> }) => {
+      const one = { name: command.constructor.name, input: command.input };
+      sent.push(one);
+      return answer(one, sent.length);
+    },
+  } as unknown as SQSClient;
+  return { sqs, sent };
+}
+
+type Entry = { Id: string; MessageBody: string; MessageGroupId?: string; MessageDeduplicationId?: string };
+const entriesOf = ({ input }: Sent) => input.Entries as Entry[];
+
+describe('batches', () => {
+  it('hold ten messages and 250,000 bytes at most, in order', () => {
+    const small = Array.from({ length: 25 }, (_, index) => ({ body: String(index) }));
+    expect(batches(small).map((batch) => batch.length)).toEqual([10, 10, 5]);
+    expect(batches(small).flat()).toEqual(small);
+    const large = Array.from({ length: 5 }, () => ({ body: 'ä'.repeat(50_000) }));
+    expect(batches(large).map((batch) => batch.length)).toEqual([2, 2, 1]);
+    expect(batches([])).toEqual([]);
+  });
+});
+
+describe('the message port', () => {
+  it('sends again only what was refused, under the same deduplication id', async () => {
+    const { sqs, sent } = client((_sent, calls) => ({
+      Failed: calls === 1 ? [{ Id: '1', Code: 'busy' }] : [],
+    }));
+    await createMessagePort(sqs).send('q', [
+      { body: 'a', groupId: 'g' },
+      { body: 'b', groupId: 'g' },
+    ]);
+    const [first, second] = sent.map(entriesOf);
+    expect(second).toEqual([first?.[1]]);
+    expect(new Set(first?.map(({ MessageDeduplicationId }) => MessageDeduplicationId)).size).toBe(2);
+  });
+
+  it('never gives two wake-ups one deduplication id, however alike', async () => {
+    const { sqs, sent } = client(() => ({}));
+    const port = createMessagePort(sqs);
+    for (let index = 0; index < 3; index++) await port.send('q', [{ body: 'wake', groupId: 'p' }]);
+    const ids = sent.flatMap(entriesOf).map(({ MessageDeduplicationId }) => MessageDeduplicationId);
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  it('throws UNAVAILABLE when messages stay refused', async () => {
+    const { sqs } = client(() => ({ Failed: [{ Id: '0', Message: 'full' }] }));
+    await expect(createMessagePort(sqs).send('q', [{ body: 'a' }])).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringContaining('full'),
+    });
+  });
+});
+
+describe('the agent command port', () => {
+  const gone = () => {
+    const error = new Error('no such queue');
+    error.name = 'QueueDoesNotExist';
+    return error;
+  };
+
+  it('makes a queue that is missing, once, and remembers its address', async () => {
+    const { sqs, sent } = client(({ name }) => {
+      if (name === 'GetQueueUrlCommand') throw gone();
+      return name === 'CreateQueueCommand' ? { QueueUrl: 'http://sqs/a1' } : {};
+    });
+    const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local');
+    await Promise.all([port.ensureQueue('a1'), port.ensureQueue('a1')]);
+    await port.send('a1', [{ v: 1, kind: 'kill', taskIds: ['t'] }]);
+    expect(sent.map(({ name }) => name)).toEqual([
+      'GetQueueUrlCommand',
+      'CreateQueueCommand',
+      'SendMessageBatchCommand',
+    ]);
+    expect(sent[1]?.input).toMatchObject({ QueueName: 'borealis-local-agent-a1' });
+    expect(sent[2]?.input).toMatchObject({ QueueUrl: 'http://sqs/a1' });
+  });
+
+  it('heals when somebody deleted the queue', async () => {
+    let deleted = true;
+    const { sqs, sent } = client(({ name }) => {
+      if (name === 'SendMessageBatchCommand' && deleted) {
+        deleted = false;
+        throw gone();
+      }
+      return name === 'SendMessageBatchCommand' ? {} : { QueueUrl: 'http://sqs/a1' };
+    });
+    const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local');
+    await port.send('a1', [{ v: 1, kind: 'kill', taskIds: ['t'] }]);
+    expect(sent.filter(({ name }) => name === 'SendMessageBatchCommand')).toHaveLength(2);
+  });
+
+  it('forgets an address it could not get', async () => {
+    let down = true;
+    const { sqs } = client(({ name }) => {
+      if (down) throw new Error('down');
+      return name === 'SendMessageBatchCommand' ? {} : { QueueUrl: 'http://sqs/a1' };
+    });
+    const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local');
+    await expect(port.ensureQueue('a1')).rejects.toThrow('down');
+    down = false;
+    await expect(port.ensureQueue('a1')).resolves.toBeUndefined();
+  });
+});

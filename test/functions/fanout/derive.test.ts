@@ -1,0 +1,152 @@
+// The outbox as a table: which effects each change has.
+import { describe, expect, it } from 'vitest';
+import { deriveEffects, type Effect } from '../../../functions/fanout/derive.ts';
+import { killNeeded, releasesResources, transitionTable } from '../../../shared/domain/task/transitions.ts';
+import { busEventSchema } from '../../../shared/model/events.ts';
+import { isOnAgent, isTerminal, type Task, type TaskState, taskStates } from '../../../shared/model/task.ts';
+import type { StreamChange } from '../../../shared/store/port.ts';
+import { makeJob, makeTask, t0 } from '../../contract/fixtures.ts';
+
+const base = makeTask();
+
+/** A row in a state, with an agent if the state has one. */
+function inState(state: TaskState, events: readonly TaskState[] = [state]): Task {
+  return {
+    ...base,
+    state,
+    ...((isOnAgent(state) || isTerminal(state)) && { agentId: 'a1', grant: { gpus: [], ports: {} } }),
+    ...(state === 'THROTTLED' && { deadlineAt: t0 + 30_000 }),
+    events: events.map((entered) => ({ state: entered, at: t0 })),
+  };
+}
+
+function effects(change: StreamChange): Effect[] {
+  return deriveEffects(change, 'local', t0);
+}
+
+function kinds(from: TaskState | undefined, to: TaskState | undefined): string[] {
+  const change: StreamChange = {
+    kind: 'task',
+    ...(from && { before: inState(from) }),
+    ...(to && { after: inState(to, from ? [from, to] : [to]) }),
+  };
+  return effects(change).map(({ kind }) => kind);
+}
+
+describe('a task change', () => {
+  it.each<[TaskState | undefined, TaskState | undefined, string[]]>([
+    [undefined, 'PENDING', ['wake', 'event']],
+    [undefined, 'THROTTLED', ['unthrottle', 'event']],
+    ['THROTTLED', 'PENDING', ['wake', 'event']],
+    ['PENDING', 'ASSIGNED', ['launch', 'event']],
+    ['ASSIGNED', 'STARTING', ['event']],
+    ['STARTING', 'RUNNING', ['event']],
+    ['RUNNING', 'PARTITIONED', ['event']],
+    ['PARTITIONED', 'RUNNING', ['event']],
+    ['PARTITIONED', 'ASSIGNED', ['event']],
+    ['RUNNING', 'FINISHED', ['release', 'event']],
+    ['RUNNING', 'FAILED', ['release', 'event']],
+    ['RUNNING', 'LOST', ['release', 'event']],
+    ['ASSIGNED', 'LOST', ['kill', 'release', 'event']],
+    ['RUNNING', 'KILLING', ['kill', 'killRetry', 'event']],
+    ['RUNNING', 'RESTARTING', ['kill', 'event']],
+    ['RESTARTING', 'KILLING', ['killRetry', 'event']],
+    ['RESTARTING', 'KILLED', ['release', 'event']],
+    ['KILLING', 'KILLED', ['release', 'reconcile', 'event']],
+    ['PARTITIONED', 'LOST', ['kill', 'release', 'event']],
+    ['PENDING', undefined, ['event']],
+    ['THROTTLED', undefined, ['event']],
+    ['FINISHED', undefined, []],
+    ['RUNNING', 'RUNNING', []],
+  ])('%s -> %s has the effects %j', (from, to, expected) => {
+    expect(kinds(from, to)).toEqual(expected);
+  });
+
+  it('agrees with the state table for every transition it allows', () => {
+    for (const from of taskStates) {
+      for (const to of taskStates) {
+        if (from === to || !transitionTable[from][to]?.allowed) continue;
+        const got = kinds(from, to);
+        expect([from, to, got.includes('kill')]).toEqual([from, to, killNeeded(from, to)]);
+        expect([from, to, got.includes('release')]).toEqual([from, to, releasesResources(from, to)]);
+        expect([from, to, got.includes('wake')]).toEqual([from, to, to === 'PENDING']);
+        expect(got.filter((kind) => kind === 'event')).toHaveLength(1);
+      }
+    }
+  });
+
+  it('carries one event per state when one write had several', () => {
+    const before = inState('ASSIGNED', ['PENDING', 'ASSIGNED']);
+    const after = inState('RUNNING', ['PENDING', 'ASSIGNED', 'STARTING', 'RUNNING']);
+    const events = effects({ kind: 'task', before, after }).flatMap((effect) =>
+      effect.kind === 'event' && effect.event.detailType === 'Task State Change'
+        ? [`${effect.event.detail.from} > ${effect.event.detail.to}`]
+        : [],
+    );
+    expect(events).toEqual(['ASSIGNED > STARTING', 'STARTING > RUNNING']);
+  });
+
+  it('makes events that obey their schema', () => {
+    const changes: StreamChange[] = [
+      { kind: 'task', after: inState('PENDING') },
+      { kind: 'task', before: inState('PENDING') },
+      { kind: 'job', after: makeJob() },
+    ];
+    for (const effect of changes.flatMap(effects)) {
+      if (effect.kind === 'event') busEventSchema.parse(effect.event);
+    }
+  });
+});
+
+describe('a job change', () => {
+  const stored = makeJob({ specVersion: 3, reconciledVersion: 3 });
+  it.each([
+    ['is created', { after: makeJob() }, ['reconcile', 'event']],
+    ['gets a new spec', { before: stored, after: { ...stored, specVersion: 4 } }, ['reconcile', 'event']],
+    ['is reconciled', { before: { ...stored, reconciledVersion: 2 }, after: stored }, ['event']],
+    ['only has another time', { before: stored, after: { ...stored, updatedAt: t0 + 1 } }, []],
+    ['is removed', { before: stored }, ['event']],
+  ])('that %s', (_what, change, expected) => {
+    expect(effects({ kind: 'job', ...change }).map(({ kind }) => kind)).toEqual(expected);
+  });
+});
+
+describe('an agent change', () => {
+  const agent = {
+    agentId: 'a1',
+    host: 'h1',
+    pool: 'default',
+    capacity: { cpuMilli: 1, ramMb: 1, diskMb: 1, gpus: [], portRange: [1, 2] as [number, number] },
+    attributes: {},
+    version: '1',
+    mode: 'NONE' as const,
+    registeredAt: t0,
+    sessionId: 's1',
+  };
+  it.each([
+    ['is new', { after: agent }, ['agentQueue', 'wake', 'event']],
+    [
+      'has a new session only',
+      { before: agent, after: { ...agent, sessionId: 's2', registeredAt: t0 + 1 } },
+      [],
+    ],
+    [
+      'has more room',
+      { before: agent, after: { ...agent, attributes: { rack: ['r1'] } } },
+      ['wake', 'event'],
+    ],
+    [
+      'leaves maintenance',
+      { before: { ...agent, mode: 'DRAINED' as const }, after: agent },
+      ['wake', 'event'],
+    ],
+    ['is gone', { before: agent }, ['event']],
+  ])('that %s', (_what, change, expected) => {
+    expect(effects({ kind: 'agent', ...change }).map(({ kind }) => kind)).toEqual(expected);
+  });
+
+  it('nothing follows from a ledger or from rows of other kinds', () => {
+    expect(effects({ kind: 'ledger' })).toEqual([]);
+    expect(effects({ kind: 'other' })).toEqual([]);
+  });
+});

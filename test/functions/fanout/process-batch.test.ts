@@ -1,0 +1,269 @@
+// One stream batch: coalescing, order, and what is sent again after a failure.
+import type { DynamoDBRecord } from 'aws-lambda';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { type ProcessBatchDeps, processBatch } from '../../../functions/fanout/process-batch.ts';
+import { createConfigCache } from '../../../functions/launch.ts';
+import type { Job } from '../../../shared/model/job.ts';
+import type { Task, TaskState } from '../../../shared/model/task.ts';
+import type { Timer } from '../../../shared/model/wake.ts';
+import type { Release, StreamChange } from '../../../shared/store/port.ts';
+import { makeConfig, makeJob, makeTask, t0 } from '../../contract/fixtures.ts';
+import { FakeAgents, FakeEvents, FakeLog, FakeQueues } from '../support/fakes.ts';
+
+const queues = { matcher: 'matcher.fifo', reconciler: 'reconciler.fifo', timers: 'timers' };
+
+let messages: FakeQueues;
+let agents: FakeAgents;
+let events: FakeEvents;
+let released: { agentId: string; releases: readonly Release[] }[];
+let failingRelease: string | undefined;
+let jobs: Map<string, Job>;
+let configReads: number;
+
+beforeEach(() => {
+  messages = new FakeQueues();
+  agents = new FakeAgents();
+  events = new FakeEvents();
+  released = [];
+  failingRelease = undefined;
+  jobs = new Map();
+  configReads = 0;
+});
+
+function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
+  return {
+    store: {
+      release: async (agentId, releases) => {
+        if (agentId === failingRelease) throw new Error('busy');
+        released.push({ agentId, releases });
+        return { released: releases.map(({ taskId }) => taskId) };
+      },
+      getJob: async ({ name }) => jobs.get(name),
+    },
+    configs: createConfigCache({
+      getConfigs: async (_key, ids) => {
+        configReads++;
+        return new Map(ids.map((id) => [id, makeConfig()]));
+      },
+    }),
+    messages,
+    agents,
+    events,
+    cluster: 'local',
+    queues,
+    clock: () => t0,
+    random: () => 0.5,
+    log: new FakeLog(),
+    decode: (record) => {
+      const change = (record as unknown as { change: StreamChange | 'poison' }).change;
+      if (change === 'poison') throw new Error('unreadable');
+      return change;
+    },
+    ...over,
+  };
+}
+
+function feed(changes: readonly (StreamChange | 'poison')[], over: Partial<ProcessBatchDeps> = {}) {
+  const Records = changes.map((change, index) => {
+    return { dynamodb: { SequenceNumber: String(100 + index) }, change } as unknown as DynamoDBRecord;
+  });
+  return processBatch({ Records }, deps(over));
+}
+
+function moved(from: TaskState, to: TaskState, over: Partial<Task> = {}): StreamChange {
+  const task = makeTask({ agentId: 'a1', grant: { gpus: [], ports: { http: 31_000 } }, ...over });
+  return { kind: 'task', before: { ...task, state: from }, after: { ...task, state: to } };
+}
+
+const pending = (pool: string): StreamChange => ({ kind: 'task', after: makeTask({ pool }) });
+
+describe('coalescing', () => {
+  it('wakes each pool once, in its own message group, with a message that stands for any amount of work', async () => {
+    await feed([pending('p1'), pending('p1'), pending('p2'), moved('RUNNING', 'FAILED', { pool: 'p2' })]);
+    const sent = messages.sent.filter(({ queueUrl }) => queueUrl === queues.matcher);
+    expect(sent.map(({ message }) => [message.groupId, JSON.parse(message.body)])).toEqual([
+      ['p1', { v: 1, pool: 'p1' }],
+      ['p2', { v: 1, pool: 'p2' }],
+    ]);
+  });
+
+  it('sends one launch message per agent and reads each config once', async () => {
+    const launches = Array.from({ length: 6 }, (_, index) =>
+      moved('PENDING', 'ASSIGNED', { agentId: index < 4 ? 'a1' : 'a2', instance: index }),
+    );
+    await feed(launches);
+    expect(agents.sent.map(({ agentId, command }) => `${agentId} ${command.kind}`).sort()).toEqual([
+      'a1 launch',
+      'a2 launch',
+    ]);
+    const [first] = agents.of('a1');
+    expect(first?.kind === 'launch' && first.tasks.map(({ instance }) => instance)).toEqual([0, 1, 2, 3]);
+    expect(first?.kind === 'launch' && first.tasks[0]).toMatchObject({
+      cluster: 'local',
+      grant: { ports: { http: 31_000 } },
+      config: { pool: 'default' },
+    });
+    expect(configReads).toBe(1);
+  });
+
+  it('keeps the order of the commands of one agent', async () => {
+    const [one, two, three] = [
+      makeTask({ instance: 1 }),
+      makeTask({ instance: 2 }),
+      makeTask({ instance: 3 }),
+    ];
+    await feed(
+      [
+        moved('PENDING', 'ASSIGNED', one),
+        moved('PENDING', 'ASSIGNED', two),
+        moved('ASSIGNED', 'KILLING', one),
+        moved('PENDING', 'ASSIGNED', three),
+      ].map((change) => withAgent(change)),
+    );
+    expect(
+      agents
+        .of('a1')
+        .map((command) =>
+          command.kind === 'kill' ? command.taskIds : command.tasks.map(({ taskId }) => taskId),
+        ),
+    ).toEqual([[one.taskId, two.taskId], [one.taskId], [three.taskId]]);
+  });
+
+  it('splits launches so that no message is too large', async () => {
+    const config = makeConfig({
+      processes: [{ ...makeConfig().processes[0], name: 'big', cmdline: 'x'.repeat(60_000) } as never],
+    });
+    const configs = createConfigCache({
+      getConfigs: async (_key, ids) => new Map(ids.map((id) => [id, config])),
+    });
+    await feed(
+      Array.from({ length: 7 }, (_, instance) => moved('PENDING', 'ASSIGNED', { instance })),
+      { configs },
+    );
+    const sizes = agents.of('a1').map((command) => Buffer.byteLength(JSON.stringify(command)));
+    expect(sizes.length).toBe(3);
+    expect(Math.max(...sizes)).toBeLessThan(205_000);
+  });
+
+  it('gives back what the tasks of one agent held in one write', async () => {
+    await feed([moved('RUNNING', 'FINISHED'), moved('RUNNING', 'FAILED'), moved('KILLING', 'KILLED')]);
+    expect(released.map(({ agentId, releases }) => [agentId, releases.length])).toEqual([['a1', 3]]);
+  });
+
+  it('arms timers with the delay that is left, at most 15 minutes', async () => {
+    const throttled = (dueAt: number): StreamChange => ({
+      kind: 'task',
+      after: makeTask({ state: 'THROTTLED', deadlineAt: dueAt }),
+    });
+    await feed([
+      throttled(t0 + 30_500),
+      throttled(t0 + 3_600_000),
+      throttled(t0 - 1),
+      moved('RUNNING', 'KILLING'),
+    ]);
+    expect(messages.sent.map(({ message }) => message.delaySeconds)).toEqual([31, 900, 0, 23]);
+    const last = messages.bodies(queues.timers).at(-1) as Timer;
+    expect(last).toMatchObject({ kind: 'killRetry', previousMs: 22_500 });
+  });
+
+  it('wakes the reconciler after a kill only if the job still waits', async () => {
+    const waiting = makeJob({ specVersion: 2, reconciledVersion: 1 });
+    const done = makeJob({ specVersion: 2, reconciledVersion: 2 });
+    for (const job of [waiting, done]) jobs.set(job.name, job);
+    await feed([waiting, done].map((job) => moved('KILLING', 'KILLED', { name: job.name })));
+    expect(messages.bodies(queues.reconciler)).toEqual([
+      { v: 1, key: { role: 'www-data', environment: 'prod', name: waiting.name } },
+    ]);
+  });
+
+  it('gives a long job path a message group that SQS takes', async () => {
+    const job = makeJob({ name: 'n'.repeat(200) });
+    await feed([{ kind: 'job', after: job }]);
+    expect(messages.sent[0]?.message.groupId).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe('failures', () => {
+  it('answers nothing when all went well', async () => {
+    expect(await feed([pending('p1'), moved('RUNNING', 'FAILED')])).toEqual({ batchItemFailures: [] });
+  });
+
+  it('names the first record whose effect failed; the others had their effects', async () => {
+    agents.failing.add('a2');
+    const answer = await feed([
+      pending('p1'),
+      moved('PENDING', 'ASSIGNED', { agentId: 'a1' }),
+      moved('PENDING', 'ASSIGNED', { agentId: 'a2' }),
+      moved('PENDING', 'ASSIGNED', { agentId: 'a2' }),
+    ]);
+    expect(answer).toEqual({ batchItemFailures: [{ itemIdentifier: '102' }] });
+    expect(agents.of('a1')).toHaveLength(1);
+    expect(messages.sent).toHaveLength(1);
+  });
+
+  it('comes again for a release that failed, and for events the bus refused', async () => {
+    failingRelease = 'a1';
+    expect(await feed([pending('p1'), moved('RUNNING', 'FAILED')])).toEqual({
+      batchItemFailures: [{ itemIdentifier: '101' }],
+    });
+    failingRelease = undefined;
+    events.failing = true;
+    expect(await feed([pending('p1'), moved('RUNNING', 'FAILED')])).toEqual({
+      batchItemFailures: [{ itemIdentifier: '100' }],
+    });
+    expect(released).toHaveLength(1);
+  });
+
+  it('comes again for each queue that is down', async () => {
+    for (const queue of Object.values(queues)) {
+      messages.failing.clear();
+      messages.failing.add(queue);
+      const changes: StreamChange[] = [
+        pending('p1'),
+        { kind: 'job', after: makeJob() },
+        moved('RUNNING', 'KILLING'),
+      ];
+      const expected = { [queues.matcher]: '100', [queues.reconciler]: '101', [queues.timers]: '102' }[queue];
+      expect(await feed(changes)).toEqual({ batchItemFailures: [{ itemIdentifier: expected }] });
+    }
+  });
+
+  it('isolates a record that cannot be read by halving: the others are done, it alone is left', async () => {
+    const batch: (StreamChange | 'poison')[] = [
+      pending('p0'),
+      pending('p1'),
+      'poison',
+      pending('p3'),
+      pending('p4'),
+    ];
+    const discarded: string[] = [];
+    // What Lambda does with bisectBatchOnFunctionError and ReportBatchItemFailures, until one record is left.
+    const deliver = async (from: number, to: number): Promise<void> => {
+      const { batchItemFailures } = await feed(batch.slice(from, to));
+      const failed = batchItemFailures[0]?.itemIdentifier;
+      if (failed === undefined) return;
+      const at = from + Number(failed) - 100;
+      if (to - at === 1) {
+        discarded.push(String(at));
+        return;
+      }
+      const middle = at + Math.ceil((to - at) / 2);
+      await deliver(at, middle);
+      await deliver(middle, to);
+    };
+    await deliver(0, batch.length);
+    expect(discarded).toEqual(['2']);
+    const woken = messages.bodies(queues.matcher).map((body) => (body as { pool: string }).pool);
+    expect([...new Set(woken)].sort()).toEqual(['p0', 'p1', 'p3', 'p4']);
+  });
+});
+
+function withAgent(change: StreamChange): StreamChange {
+  if (change.kind !== 'task') return change;
+  const agent = { agentId: 'a1', grant: { gpus: [], ports: {} } };
+  return {
+    kind: 'task',
+    ...(change.before && { before: { ...change.before, ...agent } }),
+    ...(change.after && { after: { ...change.after, ...agent } }),
+  };
+}

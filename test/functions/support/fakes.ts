@@ -1,0 +1,103 @@
+// Fakes of the ports of the functions: they remember what was sent and fail when told to.
+import type { SQSEvent, SQSRecord } from 'aws-lambda';
+import type {
+  AgentCommandPort,
+  EventPort,
+  Log,
+  MessagePort,
+  MetricPort,
+  OutgoingMessage,
+} from '../../../functions/ports.ts';
+import type { BusEvent } from '../../../shared/model/events.ts';
+import type { AgentCommand } from '../../../shared/model/protocol.ts';
+
+export class FakeQueues implements MessagePort {
+  /** Everything ever sent. */
+  readonly sent: { readonly queueUrl: string; readonly message: OutgoingMessage }[] = [];
+  readonly #waiting = new Map<string, OutgoingMessage[]>();
+  readonly failing = new Set<string>();
+
+  async send(queueUrl: string, messages: readonly OutgoingMessage[]): Promise<void> {
+    if (this.failing.has(queueUrl)) throw new Error(`queue ${queueUrl} is down`);
+    for (const message of messages) {
+      this.sent.push({ queueUrl, message });
+      this.#waiting.set(queueUrl, [...(this.#waiting.get(queueUrl) ?? []), message]);
+    }
+  }
+
+  /** Takes all waiting messages of a queue. */
+  take(queueUrl: string): OutgoingMessage[] {
+    const messages = this.#waiting.get(queueUrl) ?? [];
+    this.#waiting.delete(queueUrl);
+    return messages;
+  }
+
+  bodies(queueUrl: string): unknown[] {
+    return this.sent
+      .filter((entry) => entry.queueUrl === queueUrl)
+      .map(({ message }) => JSON.parse(message.body) as unknown);
+  }
+}
+
+export class FakeAgents implements AgentCommandPort {
+  readonly queues = new Set<string>();
+  readonly sent: { readonly agentId: string; readonly command: AgentCommand }[] = [];
+  readonly failing = new Set<string>();
+
+  async ensureQueue(agentId: string): Promise<void> {
+    if (this.failing.has(agentId)) throw new Error(`queue of ${agentId} is down`);
+    this.queues.add(agentId);
+  }
+
+  async send(agentId: string, commands: readonly AgentCommand[]): Promise<void> {
+    await this.ensureQueue(agentId);
+    for (const command of commands) this.sent.push({ agentId, command });
+  }
+
+  of(agentId: string): AgentCommand[] {
+    return this.sent.filter((entry) => entry.agentId === agentId).map(({ command }) => command);
+  }
+}
+
+export class FakeEvents implements EventPort {
+  readonly published: BusEvent[] = [];
+  failing = false;
+
+  async publish(events: readonly BusEvent[]): Promise<void> {
+    if (this.failing) throw new Error('the bus is down');
+    this.published.push(...events);
+  }
+}
+
+export class FakeLog implements Log {
+  readonly lines: { readonly level: string; readonly message: string }[] = [];
+  info(message: string): void {
+    this.lines.push({ level: 'info', message });
+  }
+  warn(message: string): void {
+    this.lines.push({ level: 'warn', message });
+  }
+  error(message: string): void {
+    this.lines.push({ level: 'error', message });
+  }
+}
+
+export class FakeMeter implements MetricPort {
+  readonly counts = new Map<string, number>();
+  count(name: string, value: number): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + value);
+  }
+  millis(): void {}
+}
+
+/** A batch of queue messages; message ids are m0, m1, ... */
+export function sqsEvent(bodies: readonly unknown[]): SQSEvent {
+  const Records = bodies.map((body, index) => {
+    const record: Partial<SQSRecord> = {
+      messageId: `m${index}`,
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    };
+    return record as SQSRecord;
+  });
+  return { Records };
+}

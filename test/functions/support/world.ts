@@ -1,0 +1,314 @@
+// The control plane without AWS: the real store on the embedded engine, the real cores of the functions, and queues
+// that are lists. `run()` carries messages and stream records about until nothing moves any more.
+import { DescribeTableCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import {
+  DescribeStreamCommand,
+  DynamoDBStreamsClient,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+} from '@aws-sdk/client-dynamodb-streams';
+import type { Context, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import { processReports } from '../../../functions/agent-events/process-reports.ts';
+import { createApi } from '../../../functions/api/app.ts';
+import { processBatch } from '../../../functions/fanout/process-batch.ts';
+import { createConfigCache } from '../../../functions/launch.ts';
+import { matchPool } from '../../../functions/matcher/match-pool.ts';
+import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts';
+import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.ts';
+import { processGroups } from '../../../functions/queue-batch.ts';
+import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
+import { fireTimer } from '../../../functions/timers/fire-timer.ts';
+import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
+import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
+import { canonicalJson } from '../../../shared/lib/hash.ts';
+import { randomIds } from '../../../shared/lib/ports.ts';
+import type { Offer } from '../../../shared/model/agent.ts';
+import type { JobSubmission } from '../../../shared/model/job.ts';
+import { type JobKey, jobPath } from '../../../shared/model/job-key.ts';
+import type { Task } from '../../../shared/model/task.ts';
+import type { TaskConfig } from '../../../shared/model/task-config.ts';
+import { matcherWakeSchema, reconcileWakeSchema, timerSchema } from '../../../shared/model/wake.ts';
+import type { Store } from '../../../shared/store/port.ts';
+import { decodeStreamRecord } from '../../../shared/store/stream.ts';
+import { embeddedEngine, type StoreUnderTest } from '../../contract/engines.ts';
+import { makeConfig, t0, unique } from '../../contract/fixtures.ts';
+import { FakeAgents, FakeEvents, FakeLog, FakeMeter, FakeQueues, sqsEvent } from './fakes.ts';
+
+export const queues = { matcher: 'matcher.fifo', reconciler: 'reconciler.fifo', timers: 'timers' };
+
+export interface World {
+  readonly store: Store;
+  readonly messages: FakeQueues;
+  readonly agents: FakeAgents;
+  readonly events: FakeEvents;
+  readonly log: FakeLog;
+  readonly meter: FakeMeter;
+  /** The time all functions see. */
+  now: number;
+  /** Calls the API; the answer's body is parsed. */
+  call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** Feeds every stream record, and every message but timers, to its function until all is quiet. */
+  run(): Promise<void>;
+  /** Hands every stream record and message of the past to its function once more. */
+  redeliver(): Promise<void>;
+  /** Reports of agents, one batch. */
+  report(bodies: readonly unknown[]): Promise<readonly string[]>;
+  match(pool: string): ReturnType<typeof matchPool>;
+  reconcile(key: JobKey, over?: Partial<Store>): ReturnType<typeof reconcileJob>;
+  /** Fires every timer sent so far that has not been fired. */
+  fireTimers(): Promise<void>;
+  tasks(key: JobKey): Promise<readonly Task[]>;
+  /** Every row of the state table, sorted, as text. */
+  dump(): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+export interface CallOptions {
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly userArn?: string;
+}
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field in tests
+  readonly body: any;
+}
+
+const plenty = () => 600_000;
+
+export async function createWorld(): Promise<World> {
+  const tables = await embeddedEngine();
+  const store = tables.store();
+  const messages = new FakeQueues();
+  const agents = new FakeAgents();
+  const events = new FakeEvents();
+  const log = new FakeLog();
+  const meter = new FakeMeter();
+  const world = { now: t0 };
+  const clock = () => world.now;
+  const sources = { clock, ids: randomIds, random: () => 0.5 };
+  const common = { timeouts: defaultTimeouts, flapping: defaultFlapping, log, meter, ...sources };
+  const configs = createConfigCache(store);
+  const api = createApi({ store, configs, clock, log, cluster: 'local', version: '0.0.0' });
+  const fanout = { store, configs, messages, agents, events, cluster: 'local', queues, ...common };
+  const matcher = { store, reasons: createReasonWriter(store, clock), ...common };
+  const reconcile = (key: JobKey, over: Partial<Store> = {}) =>
+    reconcileJob(key, plenty, { store: { ...store, ...over }, ...common });
+  const stream = await openStream(tables);
+  const past: { records: DynamoDBRecord[]; bodies: { queueUrl: string; body: string }[] } = {
+    records: [],
+    bodies: [],
+  };
+
+  const feedStream = async (records: DynamoDBRecord[]) => {
+    const event: DynamoDBStreamEvent = { Records: records };
+    return processBatch(event, { ...fanout, decode: decodeStreamRecord });
+  };
+  const deliver = async (queueUrl: string, bodies: readonly string[]) => {
+    const event = sqsEvent(bodies);
+    if (queueUrl === queues.matcher) {
+      return processGroups(event, {
+        schema: matcherWakeSchema,
+        groupOf: ({ pool }) => pool,
+        log,
+        work: async ({ pool }) => void (await matchPool(pool, plenty, matcher)),
+      });
+    }
+    if (queueUrl === queues.reconciler) {
+      return processGroups(event, {
+        schema: reconcileWakeSchema,
+        groupOf: ({ key }) => jobPath(key),
+        log,
+        work: async ({ key }) => void (await reconcile(key)),
+      });
+    }
+    return processGroups(event, {
+      schema: timerSchema,
+      groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
+      log,
+      work: (timer) =>
+        fireTimer(timer, { store, messages, agents, timersQueueUrl: queues.timers, ...common }),
+    });
+  };
+  const take = async (queueUrl: string): Promise<number> => {
+    const bodies = messages.take(queueUrl).map(({ body }) => body);
+    if (bodies.length === 0) return 0;
+    past.bodies.push(...bodies.map((body) => ({ queueUrl, body })));
+    const { batchItemFailures } = await deliver(queueUrl, bodies);
+    if (batchItemFailures.length > 0) throw new Error(`${queueUrl}: ${JSON.stringify(log.lines.slice(-3))}`);
+    return bodies.length;
+  };
+
+  return Object.assign(world, {
+    store,
+    messages,
+    agents,
+    events,
+    log,
+    meter,
+    reconcile,
+    call: (method: string, path: string, options: CallOptions = {}) => callApi(api, method, path, options),
+    async run() {
+      for (;;) {
+        const records = await stream.read();
+        past.records.push(...records);
+        if (records.length > 0) {
+          const { batchItemFailures } = await feedStream(records);
+          if (batchItemFailures.length > 0) throw new Error(JSON.stringify(log.lines.slice(-3)));
+        }
+        const moved = (await take(queues.reconciler)) + (await take(queues.matcher));
+        if (records.length === 0 && moved === 0) return;
+      }
+    },
+    async redeliver() {
+      const again = [...past.bodies];
+      await feedStream([...past.records]);
+      for (const { queueUrl, body } of again) await deliver(queueUrl, [body]);
+    },
+    async report(bodies: readonly unknown[]) {
+      const answer = await processReports(sqsEvent(bodies), { store, agents, ...common });
+      return answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+    },
+    match: (pool: string) => matchPool(pool, plenty, matcher),
+    async fireTimers() {
+      await take(queues.timers);
+    },
+    async tasks(key: JobKey) {
+      const job = await store.getJob(key);
+      return store.listTasks(key, [0, Math.max(0, (job?.instanceSpan ?? 1) - 1)]);
+    },
+    dump: () => dump(tables),
+    stop: async () => {
+      stream.close();
+      await tables.stop();
+    },
+  });
+}
+
+type Api = ReturnType<typeof createApi>;
+
+async function callApi(api: Api, method: string, path: string, options: CallOptions): Promise<Answer> {
+  const { body, headers = {}, query, userArn } = options;
+  const event = {
+    version: '2.0',
+    rawPath: path,
+    headers,
+    queryStringParameters: query,
+    body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+    isBase64Encoded: false,
+    requestContext: {
+      requestId: 'request-1',
+      http: { method, path },
+      ...(userArn !== undefined && { authorizer: { iam: { userArn } } }),
+    },
+  } as unknown as HttpEvent;
+  const context = { awsRequestId: 'aws-1', getRemainingTimeInMillis: plenty } as unknown as Context;
+  const result = (await (api as unknown as (event: HttpEvent, context: Context) => Promise<HttpResult>)(
+    event,
+    context,
+  )) as HttpResult;
+  return {
+    status: result.statusCode ?? 0,
+    headers: result.headers ?? {},
+    body: JSON.parse(result.body ?? 'null') as unknown,
+  };
+}
+
+async function openStream(tables: StoreUnderTest) {
+  const { endpoint } = tables.client.config;
+  const address = await endpoint?.();
+  const client = new DynamoDBStreamsClient({
+    endpoint: `${address?.protocol}//${address?.hostname}:${address?.port}`,
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  });
+  const { Table } = await tables.client.send(new DescribeTableCommand({ TableName: tables.stateTable }));
+  const StreamArn = Table?.LatestStreamArn ?? '';
+  const { StreamDescription } = await client.send(new DescribeStreamCommand({ StreamArn }));
+  const ShardId = StreamDescription?.Shards?.[0]?.ShardId ?? '';
+  const opened = await client.send(
+    new GetShardIteratorCommand({ StreamArn, ShardId, ShardIteratorType: 'TRIM_HORIZON' }),
+  );
+  let iterator = opened.ShardIterator;
+  return {
+    async read(): Promise<DynamoDBRecord[]> {
+      const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1000 }));
+      iterator = page.NextShardIterator;
+      return (page.Records ?? []) as unknown as DynamoDBRecord[];
+    },
+    close: () => client.destroy(),
+  };
+}
+
+async function dump({ client, stateTable }: StoreUnderTest): Promise<string[]> {
+  const rows: string[] = [];
+  let start: Record<string, never> | undefined;
+  do {
+    const page = await client.send(
+      new ScanCommand({ TableName: stateTable, ConsistentRead: true, ExclusiveStartKey: start }),
+    );
+    rows.push(...(page.Items ?? []).map((item) => canonicalJson(item)));
+    start = page.LastEvaluatedKey as Record<string, never> | undefined;
+  } while (start);
+  return rows.sort();
+}
+
+/** A valid submission of a job with one config. */
+export function submission(over: Partial<JobSubmission> = {}, task: Partial<TaskConfig> = {}): JobSubmission {
+  return {
+    role: 'web',
+    environment: 'prod',
+    name: unique('job'),
+    configs: [{ instances: [[0, 2]], task: makeConfig({ resources: smallResources, ...task }) }],
+    ...over,
+  };
+}
+
+export const smallResources: TaskConfig['resources'] = {
+  cpuMilli: 1000,
+  ramMb: 128,
+  diskMb: 16,
+  gpus: 0,
+  gpuMilli: 0,
+  gpuModels: [],
+  ports: [],
+};
+
+export function pathOf({ role, environment, name }: JobKey): string {
+  return `/jobs/${role}/${environment}/${name}`;
+}
+
+/** The registration of an agent with 4 cores. */
+export function registration(agentId: string, over: Partial<Offer> = {}) {
+  const offer: Offer = {
+    agentId,
+    host: `${agentId}.example.org`,
+    pool: 'default',
+    capacity: { cpuMilli: 4000, ramMb: 8192, diskMb: 10_000, gpus: [], portRange: [31_000, 32_000] },
+    attributes: { host: [`${agentId}.example.org`] },
+    version: '0.0.0',
+    ...over,
+  };
+  return { v: 1, agentId, sessionId: 's1', sentAt: t0, kind: 'register', offer };
+}
+
+export function statusReport(
+  agentId: string,
+  statuses: readonly (readonly [taskId: string, state: string, message?: string])[],
+) {
+  return {
+    v: 1,
+    agentId,
+    sessionId: 's1',
+    sentAt: t0,
+    kind: 'status',
+    statuses: statuses.map(([taskId, state, message]) => ({
+      taskId,
+      state,
+      at: t0,
+      ...(message !== undefined && { message }),
+    })),
+  };
+}

@@ -1,0 +1,118 @@
+// The sweep: what is overdue ends, what is not is left alone, pools that wait are woken.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sweep } from '../../../functions/sweeper/sweep.ts';
+import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
+import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
+import { randomIds } from '../../../shared/lib/ports.ts';
+import { dueShards } from '../../../shared/store/keys.ts';
+import { t0 } from '../../contract/fixtures.ts';
+import {
+  createWorld,
+  pathOf,
+  queues,
+  registration,
+  statusReport,
+  submission,
+  type World,
+} from '../support/world.ts';
+
+let world: World;
+beforeEach(async () => {
+  world = await createWorld();
+});
+afterEach(() => world.stop());
+
+const run = (remainingMs = 60_000) =>
+  sweep(() => remainingMs, {
+    store: world.store,
+    shards: dueShards,
+    messages: world.messages,
+    matcherQueueUrl: queues.matcher,
+    timeouts: defaultTimeouts,
+    flapping: defaultFlapping,
+    clock: () => world.now,
+    ids: randomIds,
+    random: () => 0.5,
+    log: world.log,
+    meter: world.meter,
+  });
+
+async function assignedJob() {
+  await world.report([registration('a1')]);
+  const job = submission();
+  await world.call('POST', pathOf(job), { body: job });
+  await world.run();
+  return job;
+}
+
+describe('sweep', () => {
+  it('ends what overstayed ASSIGNED as LOST and replaces it, exactly once', async () => {
+    const job = await assignedJob();
+    world.now = t0 + 5 * 60_000;
+    expect(await run()).toMatchObject({ timedOut: 3, complete: true });
+    expect(await run()).toMatchObject({ timedOut: 0 });
+    const tasks = await world.tasks(job);
+    const lost = tasks.filter(({ state }) => state === 'LOST');
+    expect(lost.map(({ events }) => events.at(-1)?.message)).toEqual(Array(3).fill('Task timed out'));
+    expect(tasks.filter(({ generation }) => generation === 2)).toHaveLength(3);
+    await world.run();
+    const kills = world.agents.of('a1').filter(({ kind }) => kind === 'kill');
+    expect(kills.flatMap((command) => (command.kind === 'kill' ? command.taskIds : [])).sort()).toEqual(
+      lost.map(({ taskId }) => taskId).sort(),
+    );
+    expect((await world.tasks(job)).filter(({ state }) => state === 'ASSIGNED')).toHaveLength(3);
+  });
+
+  it('leaves alone what is in time, and puts off an index entry that is early', async () => {
+    const job = await assignedJob();
+    world.now = t0 + 200_000;
+    const starting = (await world.tasks(job)).map(({ taskId }): [string, string] => [taskId, 'STARTING']);
+    await world.report([statusReport('a1', starting)]);
+    world.now = t0 + 299_999;
+    expect(await run()).toMatchObject({ timedOut: 0, deferred: 0 });
+    world.now = t0 + 300_000;
+    const first = await run();
+    expect(first.timedOut).toBe(0);
+    expect(await run()).toMatchObject({ timedOut: 0, deferred: 0 });
+    world.now = t0 + 500_000;
+    expect(await run()).toMatchObject({ timedOut: 3 });
+  });
+
+  it('frees THROTTLED tasks whose timer was lost', async () => {
+    const job = await assignedJob();
+    for (let round = 0; round < 2; round++) {
+      const active = (await world.tasks(job)).filter(({ state }) => state === 'ASSIGNED');
+      world.now += 1000;
+      await world.report([
+        statusReport(
+          'a1',
+          active.map(({ taskId }): [string, string] => [taskId, 'FAILED']),
+        ),
+      ]);
+      await world.run();
+    }
+    const throttled = (await world.tasks(job)).filter(({ state }) => state === 'THROTTLED');
+    expect(throttled).toHaveLength(3);
+    const why = await world.call('GET', `${pathOf(job)}/why`);
+    expect(why.body.throttled.map(({ instance }: { instance: number }) => instance)).toEqual([0, 1, 2]);
+    world.now += 10 * 60_000;
+    expect(await run()).toMatchObject({ released: 3, timedOut: 0 });
+    await world.run();
+    expect((await world.tasks(job)).filter(({ state }) => state === 'ASSIGNED')).toHaveLength(3);
+  });
+
+  it('wakes the pools in which tasks wait, so a lost wake-up heals', async () => {
+    const job = submission();
+    await world.call('POST', pathOf(job), { body: job });
+    await world.reconcile(job);
+    expect(await run()).toMatchObject({ poolsWoken: 1 });
+    expect(world.messages.bodies(queues.matcher)).toEqual([{ v: 1, pool: 'default' }]);
+  });
+
+  it('leaves the rest to the next minute when its time is short', async () => {
+    await assignedJob();
+    world.now = t0 + 600_000;
+    expect(await run(1000)).toMatchObject({ timedOut: 0, complete: false });
+    expect(await run()).toMatchObject({ timedOut: 3, complete: true });
+  });
+});
