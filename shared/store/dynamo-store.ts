@@ -4,7 +4,6 @@ import { GetCommand } from '@aws-sdk/lib-dynamodb';
 import type { Clock } from '../lib/ports.ts';
 import type { TaskConfig } from '../model/task-config.ts';
 import { type Connection, type ConnectionOptions, connect, createClient, send } from './connection.ts';
-import { mapLimit } from './flow.ts';
 import { poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, loadPool } from './read/agents.ts';
@@ -23,6 +22,7 @@ import { registerAgent } from './tx/register-agent.ts';
 import { releaseResources } from './tx/release-resources.ts';
 import { replaceTask } from './tx/replace-task.ts';
 import { transitionTask } from './tx/transition-task.ts';
+import { transitionTasks } from './tx/transition-tasks.ts';
 import { updateJob } from './tx/update-job.ts';
 
 export interface DynamoStoreOptions extends ConnectionOptions {
@@ -38,7 +38,6 @@ export interface DynamoStoreOptions extends ConnectionOptions {
 }
 
 const defaultHistoryMs = 2 * 24 * 3600_000;
-const transitionsInFlight = 16;
 
 export function createDynamoStore(options: DynamoStoreOptions): Store {
   const { stateTable, notesTable, meter } = options;
@@ -69,7 +68,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
       return insertTasks(connection, { tasks, historyMs });
     },
     transition,
-    transitionAll: (writes) => mapLimit(writes, transitionsInFlight, transition),
+    transitionAll: (writes) => transitionTasks(connection, { writes, historyMs, one: transition }),
 
     listPending: (pool, limit) => listPending(connection, pool, limit),
     assign: (input) => assignTasks(connection, input),

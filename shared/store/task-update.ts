@@ -41,6 +41,7 @@ export function updateOf(before: Task, after: Task, historyMs: number): UpdateSp
   const set: Record<string, unknown> = {};
   const remove: string[] = [];
   difference(ownAttributes(before), ownAttributes(after), set, remove);
+  clearDeadline(set, remove);
   pendingEntry(before, after, set, remove);
   dueEntry(before, after, set, remove);
   const expiresAt = expiryOf(after, historyMs);
@@ -58,6 +59,14 @@ function difference(
 ): void {
   for (const [name, value] of Object.entries(after)) if (before[name] !== value) set[name] = value;
   for (const name of Object.keys(before)) if (!(name in after)) remove.push(name);
+}
+
+/** Zero means none: a batched statement can remove one attribute only (tx/transition-tasks.ts). */
+function clearDeadline(set: Record<string, unknown>, remove: string[]): void {
+  const index = remove.indexOf('dl');
+  if (index < 0) return;
+  remove.splice(index, 1);
+  set.dl = 0;
 }
 
 /** Events after the ones already stored, or undefined if the history was rewritten. */
@@ -85,7 +94,8 @@ function pendingEntry(before: Task, after: Task, set: Record<string, unknown>, r
  */
 function dueEntry(before: Task, after: Task, set: Record<string, unknown>, remove: string[]): void {
   if (after.deadlineAt === undefined) {
-    if (before.deadlineAt !== undefined) remove.push('gd', 'gt');
+    // Without one of its keys a row is in no index; the shard may stay.
+    if (before.deadlineAt !== undefined) remove.push('gt');
   } else if (before.deadlineAt === undefined || after.deadlineAt < before.deadlineAt) {
     Object.assign(set, dueKeysOf(after.taskId, after.deadlineAt));
   }

@@ -162,6 +162,75 @@ export function transitionsContract(subject: () => StoreUnderTest): void {
     });
   });
 
+  describe('transitionAll, one by one or in batches,', () => {
+    const deadline = { deadlineAt: t0 + 300_000 };
+    const from = (state: TaskState, over: Partial<Task> = {}) => placed(state, { ...deadline, ...over });
+
+    it('writes the same rows as transition does', async () => {
+      const store = subject().store();
+      const cases: (readonly [Task, Task | undefined])[] = [
+        [from('ASSIGNED'), undefined],
+        ...(['STARTING', 'RUNNING', 'KILLING', 'FINISHED', 'LOST'] as const).flatMap((state) => {
+          const timed = state === 'STARTING' || state === 'KILLING' ? deadline : {};
+          return (['ASSIGNED', 'STARTING', 'PREEMPTING'] as const).map((start) => {
+            const before = from(start);
+            return [before, step(before, state, timed)] as const;
+          });
+        }),
+      ];
+      const twins = cases.map(([before, next]) => {
+        const name = unique('twin');
+        const rename = (task: Task): Task => makeTask({ ...task, name, taskId: undefined as never });
+        const twin = rename(before);
+        return [twin, next && { ...rename(next), taskId: twin.taskId }] as const;
+      });
+      await store.insertTasks([...cases, ...twins].map(([before]) => before));
+      for (const [task, next] of twins) {
+        expect(await store.transition({ task, ...(next && { next }) })).toEqual({ kind: 'committed' });
+      }
+      const outcomes = await store.transitionAll(
+        cases.map(([task, next]) => ({ task, ...(next && { next }) })),
+      );
+      expect(outcomes).toEqual(cases.map(() => ({ kind: 'committed' })));
+      for (const [index, [task, next]] of cases.entries()) {
+        expect(await store.getTask(task.taskId)).toEqual(next);
+        expect(await indexesOf(subject(), task)).toEqual(
+          await indexesOf(subject(), twins[index]?.[0] as Task),
+        );
+      }
+    });
+
+    it('shows the row as it is to whoever came late, and nothing for one that is gone', async () => {
+      const store = subject().store();
+      const stale = from('RUNNING');
+      const partitioned = step(stale, 'PARTITIONED');
+      const back = step(partitioned, 'RUNNING');
+      const [fresh, gone] = [from('RUNNING'), from('RUNNING')];
+      await store.insertTasks([stale, fresh]);
+      await store.transition({ task: stale, next: partitioned });
+      await store.transition({ task: partitioned, next: back });
+      const writes = [stale, gone, fresh].map((task) => ({ task, next: step(task, 'FINISHED') }));
+      expect(await store.transitionAll(writes)).toEqual([
+        { kind: 'conflict', current: back },
+        { kind: 'conflict' },
+        { kind: 'committed' },
+      ]);
+      expect(await store.getTask(stale.taskId)).toEqual(back);
+    });
+
+    it('takes two changes of one task, of which one is late', async () => {
+      const store = subject().store();
+      const [task, other] = [from('RUNNING'), from('RUNNING')];
+      await store.insertTasks([task, other]);
+      const ends = [task, other, task].map((one, index) => ({
+        task: one,
+        next: step(one, index === 2 ? 'LOST' : 'FINISHED'),
+      }));
+      const outcomes = await store.transitionAll(ends);
+      expect(outcomes.map(({ kind }) => kind)).toEqual(['committed', 'committed', 'conflict']);
+    });
+  });
+
   describe('the sparse indexes', () => {
     const ended: readonly TaskState[] = ['FINISHED', 'FAILED', 'KILLED', 'LOST'];
     const deadline = { deadlineAt: t0 + 300_000 };

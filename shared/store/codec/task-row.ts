@@ -3,7 +3,7 @@
 //
 //   x  suffix of the task id       po pool             r  resources      ag agent while the task is on it
 //   s  state                       pr priority (0)     co constraints    a  agent after the end
-//   c  config id                   sv service (no)     g  grant          dl deadline
+//   c  config id                   sv service (no)     g  grant          dl deadline (0)
 //   v  spec version                mf max failures (1) an ancestor       e  events: code, base-36 ms, message
 //   t  created at                  fc failures (0)     fs flap streak (0)
 import { formatTaskId, parseTaskId, type TaskRef } from '../../model/job-key.ts';
@@ -182,6 +182,7 @@ export function decodeTask(row: Row): Task {
   const agentId = (row.ag ?? row.a) as string | undefined;
   const grant = decodeGrant(row, agentId);
   const ancestorId = decodeAncestor(row, ref);
+  const deadlineAt = numberOr(row, 'dl', 0);
   return {
     ...ref,
     taskId: formatTaskId({ ...ref, suffix: stringOf(row, 'x', 'task') }),
@@ -201,7 +202,7 @@ export function decodeTask(row: Row): Task {
     ...(ancestorId !== undefined && { ancestorId }),
     ...(agentId !== undefined && { agentId }),
     ...(grant !== undefined && { grant }),
-    ...(typeof row.dl === 'number' && { deadlineAt: row.dl }),
+    ...(deadlineAt !== 0 && { deadlineAt }),
   };
 }
 

@@ -17,7 +17,7 @@ import { whileBusy } from './while-busy.ts';
 export async function deferDue(connection: Connection, task: Task): Promise<void> {
   const spec =
     task.deadlineAt === undefined
-      ? { set: {}, remove: ['gd', 'gt'] }
+      ? { set: {}, remove: ['gt'] }
       : { set: dueKeysOf(task.taskId, task.deadlineAt), remove: [] };
   const command = () =>
     new UpdateCommand({

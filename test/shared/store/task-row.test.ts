@@ -71,7 +71,7 @@ const anyTask: fc.Arbitrary<Task> = fc
         {
           agentId: identifier,
           grant,
-          deadlineAt: fc.integer({ min: 0, max: 9_999_999_999_999 }),
+          deadlineAt: fc.integer({ min: 1, max: 9_999_999_999_999 }),
           ancestorId: fc.constantFrom(
             makeTask({ ...task, generation: Math.max(1, task.generation - 1) }).taskId,
             makeTask({ name: 'elsewhere' }).taskId,
