@@ -1,0 +1,43 @@
+// Every command of the CLI with its summary. A command's own module is loaded only when it is run or its help is asked
+// for, so that `borealis job status` doesn't pay for the embedded stack.
+import type { CommandModule } from './command.ts';
+
+export interface CatalogueEntry {
+  /** `group name`, or `name` for a command outside groups. */
+  readonly path: string;
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+export const groups: Readonly<Record<string, string>> = {
+  job: 'Submit, look at and change jobs',
+  task: 'Look into running tasks',
+  agent: 'The machines that run tasks',
+  local: 'The whole system on this machine',
+};
+
+export const catalogue: readonly CatalogueEntry[] = [
+  entry('job create', 'Submit a job from a file', () => import('./commands/job-create.ts')),
+  entry('job status', 'Jobs with their tasks and history', () => import('./commands/job-status.ts')),
+  entry('job list', 'Jobs by pattern', () => import('./commands/job-list.ts')),
+  entry('job inspect', 'What a job file says, without sending it', () => import('./commands/job-inspect.ts')),
+  entry('job diff', 'What a job file would change', () => import('./commands/job-diff.ts')),
+  entry('job why', 'Why tasks wait, in words and numbers', () => import('./commands/job-why.ts')),
+  entry('job add', 'Add instances like an existing one', () => import('./commands/job-add.ts')),
+  entry('job restart', 'End and replace running instances', () => import('./commands/job-restart.ts')),
+  entry('job kill', 'End some instances for good', () => import('./commands/job-kill.ts')),
+  entry('job killall', 'End every instance of a job', () => import('./commands/job-killall.ts')),
+  entry('task logs', 'Output of the processes of a task', () => import('./commands/task-logs.ts')),
+  entry('task run', 'Run a command in the sandbox of each task', () => import('./commands/task-run.ts')),
+  entry('agent list', 'Agents with what is free', () => import('./commands/agent-list.ts')),
+  entry('agent status', 'One agent and its tasks', () => import('./commands/agent-status.ts')),
+  entry('agent run', 'Be an agent: run tasks on this machine', () => import('./commands/agent-run.ts')),
+  entry('local up', 'Start the control plane on this machine', () => import('./commands/local-up.ts')),
+  entry('replay', 'Put a real cluster trace through the system', () => import('./commands/replay.ts')),
+  entry('completion', 'Tab completion for bash, zsh, fish and PowerShell', () => import('./completion.ts')),
+  entry('version', 'Versions, and which API is used and why', () => import('./commands/version.ts')),
+];
+
+function entry(path: string, summary: string, load: () => Promise<CommandModule>): CatalogueEntry {
+  return { path, summary, load };
+}

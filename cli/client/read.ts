@@ -1,0 +1,81 @@
+// Reads that take several pages, as one answer each.
+import type { ApiClient } from '../../shared/api/client.ts';
+import type { AgentView, JobDetail, JobView } from '../../shared/api/views.ts';
+import type { JobKey } from '../../shared/model/job-key.ts';
+import type { JobPattern } from '../keys.ts';
+
+const pageSize = 1000;
+
+export interface ReadJobOptions {
+  /** With the tasks that have ended; default true. */
+  readonly history?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** A job with all its tasks, whatever number of pages they take. NOT_FOUND if there is no such job. */
+export async function readJob(
+  client: ApiClient,
+  key: JobKey,
+  options: ReadJobOptions = {},
+): Promise<JobDetail> {
+  const history = options.history === false ? 'false' : 'true';
+  const page = (cursor?: string): Promise<JobDetail> =>
+    client.call('getJob', {
+      params: key,
+      query: { limit: pageSize, history, ...(cursor !== undefined && { cursor }) },
+      ...(options.signal && { signal: options.signal }),
+    });
+  const first = await page();
+  const tasks = [...first.tasks];
+  const configs = { ...first.configs };
+  for (let cursor = first.nextCursor; cursor !== null; ) {
+    const next = await page(cursor);
+    tasks.push(...next.tasks);
+    Object.assign(configs, next.configs);
+    cursor = next.nextCursor;
+  }
+  return { ...first, tasks, configs, nextCursor: null };
+}
+
+/** Every job a pattern matches, sorted by key. */
+export async function listMatching(
+  client: ApiClient,
+  pattern: JobPattern,
+  signal: AbortSignal,
+): Promise<JobView[]> {
+  const { role, environment } = pattern;
+  const found: JobView[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const query = { limit: pageSize, ...(cursor !== undefined && { cursor }) };
+    const page =
+      role === undefined
+        ? await client.call('listJobs', { query, signal })
+        : environment === undefined
+          ? await client.call('listRoleJobs', { params: { role }, query, signal })
+          : await client.call('listEnvironmentJobs', { params: { role, environment }, query, signal });
+    found.push(...page.jobs.filter((job) => pattern.matches(job.cluster, job)));
+    cursor = page.nextCursor;
+  }
+  return found.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+/** Every agent, or those of one pool, sorted by id. */
+export async function listAllAgents(
+  client: ApiClient,
+  options: { readonly pool?: string | undefined; readonly signal?: AbortSignal } = {},
+): Promise<AgentView[]> {
+  const found: AgentView[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page = await client.call('listAgents', {
+      query: {
+        limit: pageSize,
+        ...(cursor !== undefined && { cursor }),
+        ...(options.pool !== undefined && { pool: options.pool }),
+      },
+      ...(options.signal && { signal: options.signal }),
+    });
+    found.push(...page.agents);
+    cursor = page.nextCursor;
+  }
+  return found.toSorted((a, b) => (a.agentId < b.agentId ? -1 : 1));
+}

@@ -1,0 +1,62 @@
+// borealis job add: more instances like an existing one.
+import type { Command } from '@commander-js/extra-typings';
+import { BorealisError } from '../../shared/lib/errors.ts';
+import type { Cli, Example } from '../command.ts';
+import { formatKey, type JobTarget, parseDurationMs, parseTarget } from '../keys.ts';
+import { count } from '../output/words.ts';
+import { waitForJob } from '../wait/wait.ts';
+
+export const examples: readonly Example[] = [
+  ['borealis job add local/demo/devel/hello-service 2', 'two more like the highest instance'],
+  [
+    'borealis job add local/demo/devel/hello-service/0 10 --wait',
+    'ten more like instance 0, wait until they run',
+  ],
+];
+export const exits = [3, 4, 6, 9, 10] as const;
+
+export function define(command: Command, cli: Cli): void {
+  command
+    .description('Add instances with the config of an existing one; numbers follow the highest.')
+    .argument('<key>', 'cluster/role/environment/name[/INSTANCE]: the instance to copy, default the highest')
+    .argument('<count>', 'how many')
+    .option('--wait', 'wait until every instance of the job runs')
+    .option('--timeout <span>', 'longest wait', '5m')
+    .option('--json', 'print the job as it is afterwards as JSON')
+    .action(async (text, countText, options, self) => {
+      const session = cli.session(self);
+      const target = parseTarget(text);
+      const timeoutMs = parseDurationMs(options.timeout);
+      const added = parseCount(countText);
+      const template = oneInstance(text, target);
+      await session.checkCluster(target.cluster);
+      const shown = formatKey(target.cluster, target.key);
+      // Never repeated on a broken connection: a second one would add a second time.
+      const accepted = await session.client.call('addInstances', {
+        params: target.key,
+        body: { count: added, ...(template !== undefined && { template }) },
+        signal: cli.io.signal,
+      });
+      session.out.say(accepted.message);
+      if (options.wait) {
+        await waitForJob(session, { key: target.key, shown, goal: 'RUNNING', timeoutMs });
+        session.out.say(`${shown}: ${count(accepted.job.instances, 'instance')} running or finished`);
+      }
+      if (options.json) session.out.json(accepted.job);
+    });
+}
+
+function parseCount(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new BorealisError('INVALID_REQUEST', `"${text}" is not a number of instances; nothing was added.`);
+}
+
+function oneInstance(text: string, { instances }: JobTarget): number | undefined {
+  if (instances === undefined) return undefined;
+  const [range, ...others] = instances;
+  if (range && others.length === 0 && range[0] === range[1]) return range[0];
+  throw new BorealisError(
+    'INVALID_REQUEST',
+    `"${text}" names several instances; nothing was added. Name the one to copy.`,
+  );
+}
