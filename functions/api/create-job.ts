@@ -125,6 +125,7 @@ async function hasEnded(job: Job, deps: ApiDeps): Promise<boolean> {
   let active = false;
   await visitTasks(deps.store, job, (tasks) => {
     active ||= tasks.some(({ state }) => isActive(state));
+    return active ? 'stop' : undefined;
   });
   return !active;
 }

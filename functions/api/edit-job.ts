@@ -122,6 +122,7 @@ async function activeAmong(
   const active: InstanceRange[] = [];
   const note = (tasks: readonly { state: Parameters<typeof isActive>[0]; instance: number }[]) => {
     for (const { state, instance } of tasks) if (isActive(state)) active.push([instance, instance]);
+    return undefined;
   };
   // A few named instances are read by themselves, many by a walk over the job.
   if (ranges.length > 50 || countInstances(ranges) > 5000) {

@@ -49,36 +49,60 @@ interface PageOptions {
   readonly cursor: Cursor | undefined;
 }
 
-async function readPage(job: Job, { limit, withHistory, cursor }: PageOptions, deps: ApiDeps) {
-  const counts = { pending: 0, active: 0, finished: 0, failed: 0 };
+interface Page {
+  readonly counts: Cursor['counts'];
+  readonly tasks: readonly Task[];
+  readonly next?: Cursor['after'];
+}
+
+async function readPage(job: Job, { limit, withHistory, cursor }: PageOptions, deps: ApiDeps): Promise<Page> {
   const after = cursor?.after;
+  const counts = { pending: 0, active: 0, finished: 0, failed: 0 };
   const active: Task[] = [];
   const history: Task[] = [];
-  const fromInstance = after && 'instance' in after ? after.instance + 1 : 0;
   const activeDone = after !== undefined && !('instance' in after);
-  await visitTasks(deps.store, job, (tasks) => {
+  const from = after && 'instance' in after ? after.instance + 1 : 0;
+  const visit = (tasks: readonly Task[]): 'stop' | undefined => {
     for (const task of tasks) {
       counts[bucketOf(task.state)]++;
       if (!isActive(task.state)) history.push(task);
-      else if (!activeDone && task.instance >= fromInstance && active.length <= limit) active.push(task);
+      else if (!activeDone && task.instance >= from) active.push(task);
     }
-  });
+    // The first page counts everything; a later one has its counts and reads no further than it must.
+    return cursor !== undefined && active.length > limit ? 'stop' : undefined;
+  };
+  await visitTasks(deps.store, job, visit, { from });
   const total = cursor?.counts ?? counts;
-  active.sort((a, b) => a.instance - b.instance || a.generation - b.generation);
   if (active.length > limit) {
-    const tasks = active.slice(0, limit);
+    const tasks = active.sort(byInstance).slice(0, limit);
     return { counts: total, tasks, next: { instance: tasks.at(-1)?.instance ?? 0 } };
   }
+  active.sort(byInstance);
   if (!withHistory) return { counts: total, tasks: active };
+  if (from > 0) await visitTasks(deps.store, job, visit, { to: from });
+  return historyPage(active, history, { limit, after, counts: total });
+}
+
+/** What is left of a page after the active tasks is filled from the history. */
+function historyPage(
+  active: readonly Task[],
+  history: Task[],
+  { limit, after, counts }: { limit: number; after: Cursor['after'] | undefined; counts: Cursor['counts'] },
+): Page {
   const older = history.sort(newestFirst).filter((task) => comesAfter(task, after));
   const tasks = [...active, ...older.slice(0, limit - active.length)];
-  if (older.length + active.length <= limit) return { counts: total, tasks };
+  if (older.length + active.length <= limit) return { counts, tasks };
   const last = tasks.at(-1);
-  const next: Cursor['after'] =
-    last === undefined || isActive(last.state)
-      ? { active: 'done' }
-      : { endedAt: endedAt(last), taskId: last.taskId };
-  return { counts: total, tasks, next };
+  const historyBegun = last !== undefined && !isActive(last.state);
+  return {
+    counts,
+    tasks,
+    next: historyBegun ? { endedAt: endedAt(last), taskId: last.taskId } : { active: 'done' },
+  };
+}
+
+function byInstance(a: Task, b: Task): number {
+  return a.instance - b.instance || a.generation - b.generation;
 }
 
 function comesAfter(task: Task, after: Cursor['after'] | undefined): boolean {

@@ -3,7 +3,7 @@ import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Job } from '../../shared/model/job.ts';
 import { type InstanceRange, type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import type { Task } from '../../shared/model/task.ts';
-import { mapLimit } from '../../shared/store/flow.ts';
+import { chunks, mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
 
 const intervalSize = 1000;
@@ -19,24 +19,29 @@ export async function existingJob(store: Pick<Store, 'getJob'>, key: JobKey): Pr
   );
 }
 
-/** Every row of the job from instance `from` on, in order of instances; `visit` is called per interval. */
+/** Instances to read; all of the job's if absent. */
+export interface Span {
+  readonly from?: number;
+  /** Exclusive. */
+  readonly to?: number;
+}
+
+/**
+ * Hands every row of the job to `visit`, interval by interval in order of instances, until that answers `stop`. A few
+ * reads are ahead of the visit, so a large job is never in memory as a whole.
+ */
 export async function visitTasks(
   store: Pick<Store, 'listTasks'>,
   job: Job,
-  visit: (tasks: readonly Task[]) => void,
-  from = 0,
+  visit: (tasks: readonly Task[]) => 'stop' | undefined,
+  { from = 0, to = job.instanceSpan }: Span = {},
 ): Promise<void> {
   const intervals: InstanceRange[] = [];
-  for (let low = from; low < job.instanceSpan; low += intervalSize) {
-    intervals.push([low, Math.min(low + intervalSize, job.instanceSpan) - 1]);
+  for (let low = from; low < to; low += intervalSize) {
+    intervals.push([low, Math.min(low + intervalSize, to) - 1]);
   }
-  // A few reads ahead, visited in order, so that a large job is never in memory as a whole.
-  for (let start = 0; start < intervals.length; start += intervalsAtOnce) {
-    const pages = await mapLimit(
-      intervals.slice(start, start + intervalsAtOnce),
-      intervalsAtOnce,
-      (interval) => store.listTasks(job, interval),
-    );
-    for (const tasks of pages) visit(tasks);
+  for (const ahead of chunks(intervals, intervalsAtOnce)) {
+    const pages = await mapLimit(ahead, intervalsAtOnce, (interval) => store.listTasks(job, interval));
+    for (const tasks of pages) if (visit(tasks) === 'stop') return;
   }
 }

@@ -54,6 +54,7 @@ async function readWaiting(job: Job, deps: ApiDeps) {
         placed.set(agentId, (placed.get(agentId) ?? 0) + 1);
       }
     }
+    return undefined;
   });
   throttled.sort((a, b) => a.instance - b.instance);
   return { waiting, throttled, placed };
