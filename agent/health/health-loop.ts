@@ -28,7 +28,10 @@ export async function watchHealth(
   signal: AbortSignal,
 ): Promise<void> {
   const snoozeFile = join(sandbox, '.healthchecksnooze');
-  const check: HealthProbe = async () => (existsSync(snoozeFile) ? { healthy: true } : probe());
+  const check: HealthProbe = async () => {
+    if (existsSync(snoozeFile)) return { healthy: true };
+    return probe().catch((error: unknown) => ({ healthy: false, reason: String(error) }));
+  };
   const graceEndsAt = Date.now() + limits.initialIntervalSecs * 1000;
   let count: HealthCount = noChecks;
   let result = await check();

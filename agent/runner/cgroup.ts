@@ -19,7 +19,7 @@ export class TaskCgroup {
     resources: Pick<Resources, 'cpuMilli' | 'ramMb'>,
     home: string | undefined,
   ) {
-    this.#dir = join(parent, basename(taskDir));
+    this.#dir = cgroupDir(parent, taskDir);
     this.#homeProcs = home === undefined ? undefined : join(home, 'cgroup.procs');
     fs.mkdirSync(this.#dir, { recursive: true });
     this.#set('memory.max', String(resources.ramMb * mib));
@@ -53,14 +53,9 @@ export class TaskCgroup {
     }
   }
 
-  /** Kills what is left and removes the group; a group that is still busy is left to the agent's next start. */
+  /** Kills what is left and removes the group. */
   remove(): void {
-    this.#trySet('cgroup.kill', '1');
-    try {
-      fs.rmdirSync(this.#dir);
-    } catch {
-      // busy or gone
-    }
+    removeCgroup(this.#dir);
   }
 
   #set(file: string, value: string): void {
@@ -73,6 +68,21 @@ export class TaskCgroup {
     } catch {
       // The controller or the file is not there on this kernel.
     }
+  }
+}
+
+/** Folder of a task's group. */
+export function cgroupDir(parent: string, taskDir: string): string {
+  return join(parent, basename(taskDir));
+}
+
+/** Kills what is in a group and removes it, if that can be done. */
+export function removeCgroup(dir: string): void {
+  try {
+    fs.writeFileSync(join(dir, 'cgroup.kill'), '1');
+    fs.rmdirSync(dir);
+  } catch {
+    // Gone, or still busy: an empty group costs nothing.
   }
 }
 

@@ -33,6 +33,9 @@ export interface OutputTarget {
   readonly sandbox: string;
   /** Folder for short-lived FIFOs. */
   readonly taskDir: string;
+  /** User of the processes if not the runner's own: it must be able to open /dev/stdout. */
+  readonly uid?: number;
+  readonly gid?: number;
   /** A write to a log failed; the output is dropped from then on. */
   readonly onError: (error: Error) => void;
 }
@@ -50,13 +53,14 @@ export function openOutput(process: ProcessConfig, run: number, target: OutputTa
   }
   const toFile = logger.destination !== 'console';
   const dir = toFile ? makeLogDir(process.name, run, target) : '';
-  if (logger.destination === 'file' && logger.mode === 'standard') return directOutput(dir);
+  if (logger.destination === 'file' && logger.mode === 'standard') return directOutput(dir, target);
   const limits = {
     maxBytes: logger.mode === 'rotate' ? logger.rotateSizeMb * mib : 0,
     backups: logger.rotateBackups,
   };
   const logs = streams.map((stream) => (toFile ? new RotatingLog(join(dir, stream), limits) : undefined));
   const pipes = openPipes(streams.map((stream) => join(target.taskDir, `.${stream}.${run}.${randomName()}`)));
+  for (const pipe of pipes) giveTo(target, pipe.childFd);
   const ends = pipes.map((pipe, i) =>
     pump(pipe, logs[i], logger.destination === 'file' ? undefined : i + 1, target),
   );
@@ -76,8 +80,9 @@ export function openOutput(process: ProcessConfig, run: number, target: OutputTa
 }
 
 /** Standard mode: the process writes the files itself, so its output even outlives the runner. */
-function directOutput(dir: string): ProcessOutput {
+function directOutput(dir: string, target: OutputTarget): ProcessOutput {
   const fds = streams.map((stream) => openForAppend(join(dir, stream)));
+  for (const fd of fds) giveTo(target, fd);
   return {
     stdio: fds,
     afterSpawn: () => {
@@ -125,6 +130,10 @@ function makeLogDir(process: string, run: number, target: OutputTarget): string 
       throw new Error(`${each} is a symbolic link; logs are not written`);
   }
   return dir;
+}
+
+function giveTo(target: OutputTarget, fd: number): void {
+  if (target.uid !== undefined && target.gid !== undefined) fs.fchownSync(fd, target.uid, target.gid);
 }
 
 let names = 0;

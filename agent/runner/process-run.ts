@@ -29,8 +29,6 @@ export interface ProcessRun {
 /** What every run of a task shares. */
 export interface RunContext extends OutputTarget {
   readonly environment: Record<string, string>;
-  readonly uid?: number;
-  readonly gid?: number;
   /** Does `start` such that what it forks is limited by the task's cgroup, if there is one. */
   readonly inCgroup: <T>(start: () => T) => T;
 }

@@ -10,6 +10,7 @@ import { killAll, TaskCensus } from '../runtime/census.ts';
 import type { CheckpointRecord } from '../runtime/checkpoint.ts';
 import { CheckpointWriter, isDiskFull } from '../runtime/checkpoint.ts';
 import type { TaskPaths } from '../runtime/layout.ts';
+import type { ProcessEntry } from '../runtime/procfs.ts';
 import type { KillRequest, RunnerSpec } from '../runtime/spec.ts';
 import { ownCgroup, TaskCgroup } from './cgroup.ts';
 import { taskEnvironment, withProfile } from './environment.ts';
@@ -52,6 +53,7 @@ export class TaskRunner {
   /** When the present clean-up must be over, epoch ms. */
   #deadline = Number.POSITIVE_INFINITY;
   #isWatching = false;
+  #memoryLooks = 0;
   #isRunningReported = false;
 
   constructor(spec: RunnerSpec, paths: TaskPaths) {
@@ -186,8 +188,15 @@ export class TaskRunner {
 
   #checkMemory(): void {
     const limit = this.#spec.launch.config.resources.ramMb * mib;
-    const isOver = this.#cgroup ? this.#cgroup.oomKills() > 0 : memoryBytes(this.#census, limit) > limit;
+    const isOver = this.#cgroup
+      ? this.#cgroup.oomKills() > 0
+      : memoryBytes(this.#membersNow(), limit) > limit;
     if (isOver) this.#fail(memoryMessage, { http: false, killFirst: true });
+  }
+
+  /** Most looks take the near way; every tenth looks at the whole machine, for who left their parent. */
+  #membersNow(): ProcessEntry[] {
+    return this.#memoryLooks++ % 10 === 9 ? this.#census.members() : this.#census.nearMembers();
   }
 
   async #checkDisk(): Promise<void> {
@@ -198,6 +207,7 @@ export class TaskRunner {
   }
 
   #onRunEnd(_run: ProcessRun, end: RunEnd): void {
+    this.#census.members(); // while the number of the session can't have been given to somebody else
     // The kernel's kill for memory shows as a plain SIGKILL; the group's counter tells it apart.
     if (end.signal === 'SIGKILL' && this.#cgroup) this.#checkMemory();
   }

@@ -1,15 +1,15 @@
 // Measures what a task uses: memory of its processes and size of its sandbox.
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TaskCensus } from '../runtime/census.ts';
+import type { ProcessEntry } from '../runtime/procfs.ts';
 import { proportionalBytes, residentBytes } from '../runtime/procfs.ts';
 
 /**
  * Bytes of memory all processes of the task use. The quick sum of resident sizes counts shared pages once per process;
  * only when that sum is over `limitBytes` is the exact, costly measure taken.
  */
-export function memoryBytes(census: TaskCensus, limitBytes: number): number {
-  const pids = census.members().map((entry) => entry.pid);
+export function memoryBytes(members: readonly ProcessEntry[], limitBytes: number): number {
+  const pids = members.map((entry) => entry.pid);
   const resident = sum(pids.map(residentBytes));
   if (resident <= limitBytes) return resident;
   return sum(pids.map((pid) => proportionalBytes(pid) ?? residentBytes(pid)));

@@ -1,40 +1,74 @@
 // Finds every process of one task, also those that left their session or lost their parent: by the sessions the
 // runner started, and by the task id every process inherits in its environment.
 import type { ProcessEntry } from './procfs.ts';
-import { hasInEnvironment, hasProcfs, listProcesses, readProcess, sendSignal } from './procfs.ts';
+import { childrenOf, hasInEnvironment, hasProcfs, listProcesses, readProcess, sendSignal } from './procfs.ts';
 import type { ProcessIdentity } from './spec.ts';
 
 /** Name of the environment variable that marks the processes of a task. */
 export const taskIdVariable = 'BOREALIS_TASK_ID';
 
+/** What is known of a process from an earlier look at it. */
+interface Sighting {
+  readonly startTicks: number;
+  readonly isMarked: boolean;
+  readonly looks: number;
+}
+
+/** A process without the mark is believed on the second look: between fork and exec it shows its parent's variables. */
+const looksToBelieve = 2;
+
 export class TaskCensus {
   readonly #mark: string;
   readonly #sessions = new Map<number, ProcessIdentity>();
-  /** pid -> start time of processes whose environment was seen to have the mark. */
-  #marked = new Map<number, number>();
+  /** pid -> what was seen of it in the last full look. */
+  #seen = new Map<number, Sighting>();
+  #members: readonly ProcessEntry[] = [];
 
   constructor(taskId: string) {
     this.#mark = `${taskIdVariable}=${taskId}`;
   }
 
-  /** Adds a session started for the task; its leader has the session's number as pid. */
+  /** Adds a session started for the task; its leader, alive by now, has the session's number as pid. */
   addSession(leader: ProcessIdentity): void {
     this.#sessions.set(leader.pid, leader);
   }
 
-  /** The live processes of the task. */
+  /**
+   * The live processes of the task. To be called soon after the leader of a session has ended: a session found empty
+   * then is forgotten, so that a stranger who gets its number later is never taken for ours.
+   */
   members(): ProcessEntry[] {
-    const marked = new Map<number, number>();
-    const members = listProcesses().filter((entry) => {
+    const seen = new Map<number, Sighting>();
+    const all = listProcesses();
+    const members = all.filter((entry) => {
       if (entry.pid === process.pid) return false;
-      // Only a positive answer is kept: a process between fork and exec still shows its parent's environment.
-      const isMarked =
-        this.#marked.get(entry.pid) === entry.startTicks || hasInEnvironment(entry.pid, this.#mark);
-      if (isMarked) marked.set(entry.pid, entry.startTicks);
-      return isMarked || this.#isInSession(entry);
+      const sighting = this.#lookAt(entry);
+      seen.set(entry.pid, sighting);
+      return sighting.isMarked || this.#isInSession(entry);
     });
-    this.#marked = marked;
+    const alive = new Set(members.map((entry) => entry.session));
+    for (const session of this.#sessions.keys()) if (!alive.has(session)) this.#sessions.delete(session);
+    this.#seen = seen;
+    this.#members = members;
     return members;
+  }
+
+  /**
+   * The members of the last full look that live, and what they have started since. Much cheaper than `members` on a
+   * busy machine; misses who left their parent in between.
+   */
+  nearMembers(): ProcessEntry[] {
+    const found = new Map<number, ProcessEntry>();
+    const open = [...this.#sessions.keys(), ...this.#members.map((entry) => entry.pid)];
+    const known = new Map(this.#members.map((entry) => [entry.pid, entry.startTicks]));
+    for (let pid = open.pop(); pid !== undefined; pid = open.pop()) {
+      const entry = found.has(pid) ? undefined : readProcess(pid);
+      const startTicks = known.get(pid) ?? this.#sessions.get(pid)?.startTicks;
+      if (!entry || (startTicks !== undefined && startTicks !== entry.startTicks)) continue;
+      found.set(pid, entry);
+      open.push(...childrenOf(pid));
+    }
+    return [...found.values()];
   }
 
   /** True if no process of the task is left. */
@@ -55,6 +89,14 @@ export class TaskCensus {
     return members.length;
   }
 
+  #lookAt(entry: ProcessEntry): Sighting {
+    const before = this.#seen.get(entry.pid);
+    const isSame = before?.startTicks === entry.startTicks;
+    if (before && isSame && (before.isMarked || before.looks >= looksToBelieve)) return before;
+    const isMarked = hasInEnvironment(entry.pid, this.#mark);
+    return { startTicks: entry.startTicks, isMarked, looks: isSame && before ? before.looks + 1 : 1 };
+  }
+
   #signalGroups(signal: NodeJS.Signals): number {
     let found = 0;
     for (const leader of this.#sessions.keys()) if (sendSignal(-leader, signal)) found++;
@@ -64,8 +106,7 @@ export class TaskCensus {
   #isInSession(entry: ProcessEntry): boolean {
     const leader = this.#sessions.get(entry.session);
     if (!leader) return false;
-    // A pid is not reused while a session of that number has members, so a member that is not our leader can only be
-    // of a later session if that session's own leader is alive and younger.
+    // The number of a session is not given away while it has members; if it was, its new leader is younger.
     const present = readProcess(leader.pid);
     return present === undefined || present.startTicks === leader.startTicks;
   }

@@ -17,6 +17,9 @@ export interface ProcessEntry {
 /** True where /proc tells about processes. */
 export const hasProcfs = process.platform === 'linux';
 
+/** Of this start of the machine: start times count from it. */
+const bootId = hasProcfs ? readText('/proc/sys/kernel/random/boot_id')?.trim() : undefined;
+
 /** The process with this pid, or undefined if there is none or it is only a zombie. */
 export function readProcess(pid: number): ProcessEntry | undefined {
   const text = readText(`/proc/${pid}/stat`);
@@ -40,13 +43,14 @@ export function readProcess(pid: number): ProcessEntry | undefined {
 export function identify(pid: number): ProcessIdentity | undefined {
   if (!hasProcfs) return isSignalable(pid) ? { pid } : undefined;
   const entry = readProcess(pid);
-  return entry && { pid, startTicks: entry.startTicks };
+  return entry && { pid, startTicks: entry.startTicks, ...(bootId && { bootId }) };
 }
 
 /** True while that very process lives: same pid and same start time. */
 export function isSameAlive(identity: ProcessIdentity): boolean {
   const now = identify(identity.pid);
-  return now !== undefined && (identity.startTicks === undefined || now.startTicks === identity.startTicks);
+  if (now === undefined || now.bootId !== identity.bootId) return false;
+  return identity.startTicks === undefined || now.startTicks === identity.startTicks;
 }
 
 /** Every live process; empty without /proc. */
@@ -60,6 +64,15 @@ export function listProcesses(): ProcessEntry[] {
     if (entry) entries.push(entry);
   }
   return entries;
+}
+
+/** Children of a process's main thread; empty where the kernel doesn't tell. */
+export function childrenOf(pid: number): number[] {
+  const text = readText(`/proc/${pid}/task/${pid}/children`) ?? '';
+  return text
+    .split(' ')
+    .filter((each) => each !== '')
+    .map(Number);
 }
 
 /** True if the process was started with `NAME=value` in its environment (readable for own processes and root). */

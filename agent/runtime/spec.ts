@@ -42,4 +42,6 @@ export interface ProcessIdentity {
   readonly pid: number;
   /** Start time in clock ticks since boot (Linux), else absent. */
   readonly startTicks?: number;
+  /** The start of the machine those ticks belong to. */
+  readonly bootId?: string;
 }

@@ -10,7 +10,16 @@ import type { KillRequest, ProcessIdentity, RunnerSpec } from '../runtime/spec.t
 /** Makes the folder with a checkpoint that says STARTING. task.json comes last: a folder without it never counts. */
 export function createTaskFolder(paths: TaskPaths, spec: RunnerSpec): void {
   fs.mkdirSync(dirname(paths.dir), { recursive: true });
-  fs.mkdirSync(paths.dir, { mode: 0o711 });
+  fs.mkdirSync(paths.dir, { mode: 0o711 }); // fails if there is one: a folder is never taken over
+  try {
+    fillTaskFolder(paths, spec);
+  } catch (error) {
+    fs.rmSync(paths.dir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function fillTaskFolder(paths: TaskPaths, spec: RunnerSpec): void {
   const starting = { t: 'task', at: spec.launchedAt, state: 'STARTING' };
   fs.writeFileSync(paths.checkpoint, `${JSON.stringify(starting)}\n`, { mode: 0o600 });
   reserveBallast(paths.ballast);

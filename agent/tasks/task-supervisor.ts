@@ -14,6 +14,7 @@ import {
 } from '../executor/exit-status.ts';
 import type { AgentLog } from '../log.ts';
 import { errorText } from '../log.ts';
+import { cgroupDir, removeCgroup } from '../runner/cgroup.ts';
 import { killAll, TaskCensus } from '../runtime/census.ts';
 import { CheckpointWriter } from '../runtime/checkpoint.ts';
 import { pathsIn, taskPaths, tasksDir } from '../runtime/layout.ts';
@@ -93,7 +94,6 @@ export class TaskSupervisor {
       } as const;
       createTaskFolder(paths, spec);
     } catch (error) {
-      fs.rmSync(paths.dir, { recursive: true, force: true });
       this.#endWithout(taskId, 'FAILED', `Failed to initialize sandbox: ${errorText(error)}`);
       return;
     }
@@ -121,8 +121,14 @@ export class TaskSupervisor {
     }
     if (task.isKillRequested && request.budgetMs === undefined) return;
     this.#options.log('info', 'task is being killed', { taskId, message: request.message });
-    writeKillRequest(task.paths, request);
     task.isKillRequested = true;
+    try {
+      writeKillRequest(task.paths, request);
+    } catch (error) {
+      // A disk without any room: the signal says the same, without the request's own words.
+      this.#options.log('warn', 'a kill request could not be written', { taskId, error: errorText(error) });
+      if (task.runner && isSameAlive(task.runner)) sendSignal(task.runner.pid, 'SIGTERM');
+    }
   }
 
   /** Reports the final status of an ended task once more. */
@@ -275,8 +281,11 @@ export class TaskSupervisor {
     task.isBurying = true;
     if (task.runner && isSameAlive(task.runner)) sendSignal(task.runner.pid, 'SIGKILL');
     const census = new TaskCensus(task.taskId);
-    for (const session of task.sessions) census.addSession(session);
+    // Of sessions without their leader the number may be a stranger's by now; their processes are found by the mark.
+    for (const session of task.sessions.filter(isSameAlive)) census.addSession(session);
     await killAll(census, lastKillMs);
+    const { cgroupParent } = this.#options.settings;
+    if (cgroupParent !== undefined) removeCgroup(cgroupDir(cgroupParent, task.paths.dir));
     const { state, message } = statusOfDeadRunner(task.runner ? undefined : task.runnerExitCode);
     this.#options.log('warn', 'runner is dead', { taskId: task.taskId, state, message });
     this.#endTask(task, state, message);

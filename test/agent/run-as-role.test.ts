@@ -1,0 +1,48 @@
+// Processes as the user named like the role; only root can do that.
+import { chmodSync, statSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { processesOf, startAgent, temporaryDir } from './fakes/agent-fixture.ts';
+import { launchOf } from './fakes/launches.ts';
+
+function openDir(): string {
+  const dir = temporaryDir();
+  chmodSync(dir, 0o755); // the role's user must get through to its sandbox
+  return dir;
+}
+
+describe.runIf(process.getuid?.() === 0)('runAsRole', () => {
+  it('runs processes as the user of the role, in a sandbox that is its own', async () => {
+    const { launch, kill, reported, log, sandbox } = await startAgent({
+      runAsRole: true,
+      workDir: openDir(),
+    });
+    const task = {
+      ...launchOf({
+        processes: [
+          { name: 'who', cmdline: 'id -un; id -gn; echo $USER $LOGNAME; echo err > /dev/stderr; touch mine' },
+          { name: 'direct', cmdline: 'echo out > /dev/stdout', logger: { mode: 'standard' } },
+          { name: 'stay', cmdline: 'sleep 1000' },
+        ],
+      }),
+      role: 'nobody',
+    };
+    launch(task);
+    await reported(task, 'RUNNING');
+    kill(task);
+    await reported(task, 'KILLED');
+    expect(log(task, 'who')).toMatch(/^nobody\nno\w+\nnobody nobody\n$/);
+    expect(log(task, 'who', 0, 'stderr')).toBe('err\n');
+    expect(log(task, 'direct')).toBe('out\n');
+    expect(statSync(sandbox(task)).uid).not.toBe(0);
+    expect(processesOf(task)).toEqual([]);
+  });
+
+  it('fails a task whose role has no user', async () => {
+    const { launch, reported } = await startAgent({ runAsRole: true });
+    const task = { ...launchOf({ processes: [{ name: 'a', cmdline: 'true' }] }), role: 'no-such-user' };
+    launch(task);
+    expect((await reported(task, 'FAILED')).message).toBe(
+      'Failed to initialize sandbox: user no-such-user does not exist on this machine',
+    );
+  });
+});
