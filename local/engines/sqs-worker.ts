@@ -2,7 +2,9 @@
 // fauxqs listens on all interfaces when it starts itself, so its parts are put together here: loopback only, no request
 // log, queue addresses of this start also for the queues kept from an earlier one.
 import { mkdirSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
+import { forClient, improveWaiting, type WaitingQueue } from './sqs-waiting.ts';
 
 /** What the thread is started with. */
 export interface SqsWorkerData {
@@ -23,9 +25,6 @@ interface Queue {
   name: string;
   url: string;
   persistence?: unknown;
-  startPollTimerIfNeeded(): void;
-  processTimers(): void;
-  pollTimer?: NodeJS.Timeout | undefined;
 }
 interface Store {
   queues: Map<string, Queue>;
@@ -43,30 +42,29 @@ interface App {
   listen(options: { port: number; host: string }): Promise<string>;
   close(): Promise<void>;
   addHook(name: 'preClose', hook: () => void): void;
+  addHook(
+    name: 'onRequest',
+    hook: (request: { readonly raw: { readonly socket: Socket } }, reply: unknown, done: () => void) => void,
+  ): void;
 }
 
 async function part<T>(file: string): Promise<T> {
   return (await import(new URL(file, import.meta.resolve('fauxqs')).href)) as T;
 }
 
-/** How often an engine queue with a waiting receiver looks at its timers (delays, visibility). */
-const timerTickMs = 100;
-
 async function start(data: SqsWorkerData): Promise<{ port: number; app: App }> {
   const { buildApp } = (await import('fauxqs')) as unknown as { buildApp: (options: object) => App };
-  const { SqsStore, SqsQueue } = await part<{ SqsStore: new () => Store; SqsQueue: { prototype: Queue } }>(
-    './sqs/sqsStore.js',
-  );
-  // The engine ticks every 20 ms for each waiting receiver; with a thousand agents waiting that is a core's work.
-  // Arrivals and deletions wake receivers by themselves, so only delays and visibility wait for the tick.
-  SqsQueue.prototype.startPollTimerIfNeeded = function (this: Queue) {
-    this.pollTimer ??= setInterval(() => this.processTimers(), timerTickMs);
-  };
+  const { SqsStore, SqsQueue } = await part<{
+    SqsStore: new () => Store;
+    SqsQueue: { prototype: WaitingQueue };
+  }>('./sqs/sqsStore.js');
+  improveWaiting(SqsQueue.prototype);
   const { SnsStore } = await part<{ SnsStore: new () => unknown }>('./sns/snsStore.js');
   const sqsStore = new SqsStore();
   const snsStore = new SnsStore();
   const persistence = data.dataDir === undefined ? undefined : await load(data.dataDir, sqsStore, snsStore);
   const app = buildApp({ logger: false, defaultRegion: data.region, stores: { sqsStore, snsStore } });
+  app.addHook('onRequest', (request, _reply, done) => forClient(request.raw.socket, done));
   if (persistence) app.addHook('preClose', () => persistence.close());
   // Queue URLs are made from the request's Host header, not from a name that needs DNS.
   sqsStore.host = '';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { DynamoDBRecord } from 'aws-lambda';
 import type { EngineClient } from '../engines/aws-json.ts';
 import type { StreamMappingPlan } from '../template/plan.ts';
-import { backoffMs, pause } from './backoff.ts';
+import { backoffMs } from './backoff.ts';
 import type { Invoker } from './invoker.ts';
 import { allFailed, failedItems } from './partial-failures.ts';
 
@@ -15,6 +15,8 @@ export interface DeliveryOptions {
   readonly invoker: Pick<Invoker, 'invoke'>;
   readonly log: (line: string) => void;
   readonly stopping: AbortSignal;
+  /** Waits between tries. */
+  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 type Records = readonly DynamoDBRecord[];
@@ -36,7 +38,7 @@ export async function deliver(options: DeliveryOptions, records: Records): Promi
     if (options.mapping.bisect && rest.length > 1) {
       // A named failure is set apart at once; when nobody says which one it was, by halves.
       const apart = whole ? Math.ceil(rest.length / 2) : 1;
-      await pause(firstRetryMs, options.stopping);
+      await options.wait(firstRetryMs, options.stopping);
       if (!(await deliver(options, rest.slice(0, apart)))) return false;
       rest = rest.slice(apart);
       attempt = 0;
@@ -44,7 +46,7 @@ export async function deliver(options: DeliveryOptions, records: Records): Promi
     }
     const reason = exhausted(options.mapping, rest, attempt);
     if (reason !== undefined) return giveUp(options, rest, attempt, reason);
-    await pause(backoffMs(attempt, firstRetryMs, maxRetryMs), options.stopping);
+    await options.wait(backoffMs(attempt, firstRetryMs, maxRetryMs), options.stopping);
   }
   return true;
 }
@@ -121,7 +123,7 @@ async function giveUp(
       return true;
     } catch (error) {
       log(`stream of ${mapping.tableName}: the dead-letter note was not taken: ${(error as Error).message}`);
-      await pause(backoffMs(attempt, firstRetryMs, maxRetryMs), stopping);
+      await options.wait(backoffMs(attempt, firstRetryMs, maxRetryMs), stopping);
     }
   }
   return false;

@@ -43,7 +43,7 @@ export function startStreamPoller(options: StreamPollerOptions): StreamPoller {
     lanes: Math.min(maxLanes, Math.max(1, mapping.parallelization)),
     batchSize: mapping.batchSize,
     deliver: (records) =>
-      deliver({ ...options, shardId: reader.shardId, stopping: stopping.signal }, records),
+      deliver({ ...options, shardId: reader.shardId, stopping: stopping.signal, wait: pause }, records),
     onCheckpoint: (sequenceNumber) => checkpoint.save({ shardId: reader.shardId, sequenceNumber }),
   });
   const alarm = new Alarm();

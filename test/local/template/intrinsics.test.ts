@@ -12,6 +12,7 @@ const scope: Scope = {
 };
 
 describe('intrinsic functions', () => {
+  // biome-ignore-start lint/suspicious/noTemplateCurlyInString: CloudFormation's own placeholders
   it.each<[string, Json, Json]>([
     ['plain values', { a: [1, 'x', true, null] }, { a: [1, 'x', true, null] }],
     ['Ref', { Ref: 'Queue' }, 'ref-Queue'],
@@ -21,6 +22,7 @@ describe('intrinsic functions', () => {
     ['Sub with references', { 'Fn::Sub': '${A}-${B.Arn}-${!Kept}' }, 'ref-A-B#Arn-${Kept}'],
     ['Sub with its own names', { 'Fn::Sub': ['${x}:${Y}', { x: { Ref: 'Q' } }] }, 'ref-Q:ref-Y'],
     ['ImportValue', { 'Fn::ImportValue': { 'Fn::Sub': 'stack:${Name}' } }, 'imported-stack:ref-Name'],
+    // biome-ignore-end lint/suspicious/noTemplateCurlyInString: CloudFormation's own placeholders
     ['Select and Split', { 'Fn::Select': [1, { 'Fn::Split': ['|', 'a|b|c'] }] }, 'b'],
     ['deep inside', { a: { b: [{ c: { Ref: 'D' } }] } }, { a: { b: [{ c: 'ref-D' }] } }],
     [
