@@ -30,7 +30,7 @@ export interface MatcherDeps {
   readonly limits?: Partial<MatcherLimits>;
 }
 
-export interface MatcherLimits {
+interface MatcherLimits {
   /** Waiting tasks planned at once. */
   readonly pendingLimit: number;
   /** To this many when a full page finds no place at all, so that what can't be placed never hides what can. */

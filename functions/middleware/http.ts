@@ -9,7 +9,6 @@ import type { Log } from '../ports.ts';
 
 export type HttpEvent = APIGatewayProxyEventV2;
 export type HttpResult = APIGatewayProxyStructuredResultV2;
-export type HttpHandler = (event: HttpEvent, context: Context) => Promise<HttpResult>;
 
 const securityHeaders = {
   'cache-control': 'no-store',
@@ -66,7 +65,7 @@ export function jsonResponse(status: number, body: unknown): HttpResult {
 }
 
 /** The id a person can quote and find in the log. */
-export function requestIdOf(event: HttpEvent, context: Context): string {
+function requestIdOf(event: HttpEvent, context: Context): string {
   return event.requestContext?.requestId ?? context.awsRequestId ?? 'unknown';
 }
 

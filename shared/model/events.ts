@@ -7,7 +7,7 @@ import { taskStateSchema } from './task.ts';
 const isoTime = z.iso.datetime();
 
 /** One state change of a task. `DELETED`: the task was killed before any agent had it, and its record is gone. */
-export const taskStateChangeSchema = jobKeySchema.extend({
+const taskStateChangeSchema = jobKeySchema.extend({
   v: z.literal(1),
   cluster: identifierSchema,
   taskId: z.string(),
@@ -24,7 +24,7 @@ export const taskStateChangeSchema = jobKeySchema.extend({
 });
 
 /** A job was submitted, edited, or its newest version is carried out. */
-export const jobChangeSchema = jobKeySchema.extend({
+const jobChangeSchema = jobKeySchema.extend({
   v: z.literal(1),
   cluster: identifierSchema,
   change: z.enum(['created', 'changed', 'reconciled', 'removed']),
@@ -34,7 +34,7 @@ export const jobChangeSchema = jobKeySchema.extend({
 });
 
 /** An agent registered or changed its offer or mode. */
-export const agentChangeSchema = z.object({
+const agentChangeSchema = z.object({
   v: z.literal(1),
   agentId: agentIdSchema,
   change: z.enum(['registered', 'changed', 'removed']),
