@@ -9,6 +9,7 @@ export type {
   AgentSnapshot,
   Assignment,
   PendingTask,
+  PlacementOptions,
   PlacementPlan,
   PlacementSnapshot,
   RunningTask,

@@ -5,9 +5,6 @@ import type { AttributeIndex } from './attribute-index.ts';
 import { dedicatedAttribute } from './filter.ts';
 import type { Fleet } from './fleet.ts';
 
-/** Most groups; an attribute that would make more (host names) is checked agent by agent instead. */
-const mostGroups = 1024;
-
 /** Groups of agents with equal values for each of some attributes. */
 export class Partition {
   readonly attributes: readonly AttributeIndex[];
@@ -58,8 +55,15 @@ export class Partition {
   }
 }
 
-/** The partition by the attributes that the pending constraints name, coarsest first, as long as groups stay few. */
-export function partitionFor(fleet: Fleet, constraints: Iterable<readonly Constraint[]>): Partition {
+/**
+ * The partition by the attributes that the pending constraints name, coarsest first. An attribute that would make more
+ * than `mostGroups` (host names) is left out and checked agent by agent instead.
+ */
+export function partitionFor(
+  fleet: Fleet,
+  constraints: Iterable<readonly Constraint[]>,
+  mostGroups: number,
+): Partition {
   const names = new Set([dedicatedAttribute]);
   for (const list of constraints) for (const { attribute } of list) names.add(attribute);
   const indexes = [...names].sort().map((name) => fleet.attribute(name));

@@ -13,7 +13,14 @@ import { inPlanningOrder } from './order.ts';
 import { Ranker } from './rank.ts';
 import { type Search, type Shape, ShapeBook } from './shape.ts';
 import { typicalAsks } from './stranded.ts';
-import type { AgentSnapshot, Assignment, PendingTask, PlacementPlan, PlacementSnapshot } from './types.ts';
+import type {
+  AgentSnapshot,
+  Assignment,
+  PendingTask,
+  PlacementOptions,
+  PlacementPlan,
+  PlacementSnapshot,
+} from './types.ts';
 
 interface Given {
   readonly ports: PortTurn;
@@ -21,9 +28,13 @@ interface Given {
 }
 
 /** Decides who goes where. `now` (epoch ms) only dates the reasons. */
-export function planPlacement(snapshot: PlacementSnapshot, now: number): PlacementPlan {
+export function planPlacement(
+  snapshot: PlacementSnapshot,
+  now: number,
+  options: PlacementOptions = {},
+): PlacementPlan {
   const fleet = new Fleet(snapshot.agents);
-  const book = new ShapeBook(fleet, snapshot.running);
+  const book = new ShapeBook(fleet, snapshot.running, options);
   const tasks = inPlanningOrder(snapshot.pending);
   const shapes = tasks.map((task) => book.enter(task));
   const ranker = new Ranker(fleet, typicalAsks(book.demands()));

@@ -9,7 +9,7 @@ import { JobCounts } from './limits.ts';
 import { compareText } from './order.ts';
 import { type Partition, partitionFor } from './partition.ts';
 import type { Ranker } from './rank.ts';
-import type { PendingTask, PlacementSnapshot } from './types.ts';
+import type { PendingTask, PlacementOptions, PlacementSnapshot } from './types.ts';
 
 type Resources = PendingTask['resources'];
 type Constraints = readonly Constraint[];
@@ -18,8 +18,10 @@ type Constraints = readonly Constraint[];
 const worthALane = 3;
 /** A constraint that leaves one agent in so many is served by looking at just those. */
 const fewFraction = 8;
-/** Most lanes x agents at once; a cell is about 20 bytes. Demands beyond it are served without a lane. */
-const mostLaneCells = 16_000_000;
+/** Enough for 200 racks of four kinds of machine; beyond it the step over the groups costs more than it saves. */
+const defaultMostGroups = 1024;
+/** About 400 MB at the worst. Demands beyond it are served without a lane. */
+const defaultMostLaneCells = 16_000_000;
 
 /** Equal resources, whatever the constraints. */
 export interface DemandKind {
@@ -54,6 +56,8 @@ export interface Shape {
 /** Sorts pending tasks into shapes and holds, per job with limits, the counts. */
 export class ShapeBook {
   private readonly fleet: Fleet;
+  private readonly mostGroups: number;
+  private readonly mostLaneCells: number;
   private readonly byKey = new Map<string, Shape>();
   /** Shapes seen per job; nearly always one, found by comparing instead of writing a key. */
   private readonly byJob = new Map<string, Shape[]>();
@@ -66,8 +70,10 @@ export class ShapeBook {
   /** Lanes in being. */
   private lanes = 0;
 
-  constructor(fleet: Fleet, running: PlacementSnapshot['running']) {
+  constructor(fleet: Fleet, running: PlacementSnapshot['running'], options: PlacementOptions) {
     this.fleet = fleet;
+    this.mostGroups = options.mostGroups ?? defaultMostGroups;
+    this.mostLaneCells = options.mostLaneCells ?? defaultMostLaneCells;
     for (const { jobPath, agentId } of running) {
       const at = fleet.positionOf(agentId);
       if (at === undefined) continue;
@@ -111,6 +117,7 @@ export class ShapeBook {
       this.partition ??= partitionFor(
         this.fleet,
         [...this.byKey.values()].map(({ constraints }) => constraints),
+        this.mostGroups,
       );
       const gate = this.gateOf(shape, this.partition);
       shape.search = { gate, finder: this.finderOf(shape, gate, this.partition, ranker) };
@@ -183,7 +190,7 @@ export class ShapeBook {
       !kind.lane &&
       !few &&
       kind.count >= worthALane &&
-      (this.lanes + 1) * this.fleet.size <= mostLaneCells
+      (this.lanes + 1) * this.fleet.size <= this.mostLaneCells
     ) {
       kind.lane = new Lane(this.fleet, ranker, kind.demand, partition);
       this.lanes++;

@@ -11,16 +11,23 @@ export interface TypicalAsk {
   readonly weight: number;
 }
 
-/** How many kinds of ask the measure looks at: the most frequent ones say nearly all (figures in the ADR). */
-const typicalKinds = 24;
+/** Kinds of ask the measure looks at: all of them in a small plan, fewer the more often it must be taken. */
+const fewestKinds = 24;
+const mostKinds = 128;
+const kindsTimesTasks = 1_000_000;
 
-/** The GPU asks of a plan by frequency; empty if nothing pending asks for GPUs. */
+/**
+ * The GPU asks of a plan; empty if nothing pending asks for GPUs. The weight of a kind is its number of tasks over its
+ * cpu: cards left over on an agent will go to those that need little beside them (figures in the ADR).
+ */
 export function typicalAsks(counted: Iterable<{ demand: Demand; count: number }>): TypicalAsk[] {
-  const asks = [...counted].filter(({ demand }) => demand.gpus > 0);
-  asks.sort((a, b) => b.count - a.count);
-  const kept = asks.slice(0, typicalKinds);
-  const total = kept.reduce((sum, { count }) => sum + count, 0);
-  return kept.map(({ demand, count }) => ({ demand, weight: count / total }));
+  const all = [...counted];
+  const tasks = all.reduce((sum, { count }) => sum + count, 0);
+  const kinds = Math.min(mostKinds, Math.max(fewestKinds, Math.floor(kindsTimesTasks / Math.max(1, tasks))));
+  const asks = all.filter(({ demand }) => demand.gpus > 0);
+  const kept = asks.sort((a, b) => b.count - a.count).slice(0, kinds);
+  const total = kept.reduce((sum, { count, demand }) => sum + count / demand.cpuMilli, 0);
+  return kept.map(({ demand, count }) => ({ demand, weight: count / demand.cpuMilli / total }));
 }
 
 /** The measure over one fleet, in thousandths of cards. */

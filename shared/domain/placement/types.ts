@@ -65,3 +65,11 @@ export interface PlacementPlan {
   /** In planning order. */
   readonly unplaced: readonly Unplaced[];
 }
+
+/** How much a plan may spend on being fast; none of it changes what is allowed. */
+export interface PlacementOptions {
+  /** Most groups agents are split into by the attributes that constraints name; default 1,024. */
+  readonly mostGroups?: number;
+  /** Most lanes x agents held at once, a cell being about 25 bytes; default 16 million. */
+  readonly mostLaneCells?: number;
+}

@@ -10,6 +10,7 @@ import {
   inPlanningOrder,
   type LimitCount,
   type PendingTask,
+  type PlacementOptions,
   type PlacementPlan,
   type PlacementSnapshot,
   planPlacement,
@@ -23,6 +24,12 @@ import type { Grant } from '../../../../shared/model/resources.ts';
 import { anyPool, limit, not, sampleAgent, sampleTask, value } from './sample-fleet.ts';
 
 const numRuns = 400;
+
+/** Limits checked by group or agent by agent, demands with and without lanes: the plan must not differ in kind. */
+const anyOptions: fc.Arbitrary<PlacementOptions> = fc.record({
+  mostGroups: fc.constantFrom(1, 1, 4, 1024),
+  mostLaneCells: fc.constantFrom(0, 20, 1_000_000),
+});
 
 /** The pool as it is while a plan is carried out step by step. */
 class Replay {
@@ -76,8 +83,8 @@ function carriedOut(pool: PlacementSnapshot, plan: PlacementPlan): Replay {
 describe('every placement plan', () => {
   it('decides each task exactly once and each agent at most once', () => {
     fc.assert(
-      fc.property(anyPool, (pool) => {
-        const plan = planPlacement(pool, 0);
+      fc.property(anyPool, anyOptions, (pool, options) => {
+        const plan = planPlacement(pool, 0, options);
         const ids = [
           ...plan.assignments.flatMap(({ tasks }) => tasks.map(({ taskId }) => taskId)),
           ...plan.unplaced.map(({ taskId }) => taskId),
@@ -92,8 +99,8 @@ describe('every placement plan', () => {
 
   it('places a task only where no filter vetoes at its turn: resources, constraints, limits, modes', () => {
     fc.assert(
-      fc.property(anyPool, (pool) => {
-        const where = given(planPlacement(pool, 0));
+      fc.property(anyPool, anyOptions, (pool, options) => {
+        const where = given(planPlacement(pool, 0, options));
         const replay = new Replay(pool);
         for (const task of inPlanningOrder(pool.pending)) {
           const place = where.get(task.taskId);
@@ -108,8 +115,8 @@ describe('every placement plan', () => {
 
   it('ends in the ledgers it says, ports inside the range', () => {
     fc.assert(
-      fc.property(anyPool, (pool) => {
-        const plan = planPlacement(pool, 0);
+      fc.property(anyPool, anyOptions, (pool, options) => {
+        const plan = planPlacement(pool, 0, options);
         const asks = new Map(pool.pending.map((task) => [task.taskId, task.resources]));
         for (const { agentId, ledgerVersion, tasks, after } of plan.assignments) {
           const { agent, ledger } = pool.agents.find((one) => one.agent.agentId === agentId) as AgentSnapshot;
@@ -130,8 +137,8 @@ describe('every placement plan', () => {
 
   it('leaves nothing waiting that an agent could take, and no later task of a shape before an earlier one', () => {
     fc.assert(
-      fc.property(anyPool, (pool) => {
-        const plan = planPlacement(pool, 0);
+      fc.property(anyPool, anyOptions, (pool, options) => {
+        const plan = planPlacement(pool, 0, options);
         const where = given(plan);
         const replay = new Replay(pool);
         const left = new Set<string>();
@@ -155,8 +162,8 @@ describe('every placement plan', () => {
 
   it('tells the truth about why a task waits', () => {
     fc.assert(
-      fc.property(anyPool, (pool) => {
-        const plan = planPlacement(pool, 42);
+      fc.property(anyPool, anyOptions, (pool, options) => {
+        const plan = planPlacement(pool, 42, options);
         const replay = carriedOut(pool, plan);
         const tasks = new Map(pool.pending.map((task) => [task.taskId, task]));
         for (const { taskId, reason } of plan.unplaced) {
@@ -192,16 +199,16 @@ describe('every placement plan', () => {
 
   it('is the same for the same pool, in whatever order it is given, and changes none of it', () => {
     fc.assert(
-      fc.property(anyPool, (pool) => {
+      fc.property(anyPool, anyOptions, (pool, options) => {
         const copy = structuredClone(pool);
-        const plan = planPlacement(pool, 7);
+        const plan = planPlacement(pool, 7, options);
         expect(pool).toEqual(copy);
         const reversed = {
           agents: pool.agents.toReversed(),
           pending: pool.pending.toReversed(),
           running: pool.running,
         };
-        expect(planPlacement(reversed, 7)).toEqual(plan);
+        expect(planPlacement(reversed, 7, options)).toEqual(plan);
       }),
       { numRuns },
     );
@@ -209,7 +216,7 @@ describe('every placement plan', () => {
 });
 
 /** The plan made the slow way: for each task, the best score among all agents that no filter vetoes. */
-function slowPlan(pool: PlacementSnapshot): Map<string, string> {
+function slowPlan(pool: PlacementSnapshot, options: PlacementOptions): Map<string, string> {
   const fleet = new Fleet(pool.agents);
   const order = inPlanningOrder(pool.pending);
   const kinds = new Map<string, { demand: ReturnType<Fleet['demandOf']>; count: number }>();
@@ -225,7 +232,7 @@ function slowPlan(pool: PlacementSnapshot): Map<string, string> {
   for (const task of order) kindOf(task).count++;
   const ranker = new Ranker(fleet, typicalAsks(kinds.values()));
   const replay = new Replay(pool);
-  const where = given(planPlacement(pool, 0));
+  const where = given(planPlacement(pool, 0, options));
   const result = new Map<string, string>();
   for (const task of order) {
     const { demand } = kindOf(task);
@@ -252,16 +259,29 @@ function agentsOf(plan: PlacementPlan): Map<string, string> {
 }
 
 describe('the lanes of a plan', () => {
-  it('find the same agents as looking at every agent for every task', () => {
+  it('find the same agents whatever the options', () => {
     fc.assert(
-      fc.property(anyPool, (pool) => {
-        expect(agentsOf(planPlacement(pool, 0))).toEqual(slowPlan(pool));
+      fc.property(anyPool, anyOptions, (pool, options) => {
+        expect(planPlacement(pool, 0, options)).toEqual(planPlacement(pool, 0));
       }),
       { numRuns },
     );
   });
 
-  it('do so over many racks, with jobs in turn that limit racks and hosts', () => {
+  it('find the same agents as looking at every agent for every task', () => {
+    fc.assert(
+      fc.property(anyPool, anyOptions, (pool, options) => {
+        expect(agentsOf(planPlacement(pool, 0, options))).toEqual(slowPlan(pool, options));
+      }),
+      { numRuns },
+    );
+  });
+
+  it.each([
+    ['as groups', { mostGroups: 1024 }],
+    ['one agent at a time', { mostGroups: 1 }],
+    ['both ways', { mostGroups: 100 }],
+  ])('do so over many racks, with jobs in turn that limit racks and hosts, %s', (_, options) => {
     const agents = Array.from({ length: 160 }, (_, at) =>
       sampleAgent(`a${at}`, {
         mode: at % 17 === 0 ? 'SCHEDULED' : 'NONE',
@@ -288,9 +308,9 @@ describe('the lanes of a plan', () => {
     );
     const pool = { agents, pending, running: [] };
 
-    const found = agentsOf(planPlacement(pool, 0));
+    const found = agentsOf(planPlacement(pool, 0, options));
 
     expect(found.size).toBeGreaterThan(300);
-    expect(found).toEqual(slowPlan(pool));
+    expect(found).toEqual(slowPlan(pool, options));
   });
 });

@@ -239,6 +239,15 @@ describe('a placement plan', () => {
     expect(['t1', 't2', 't3'].map((id) => whereIs(result, id))).toEqual(['a2', 'a2', 'a1']);
   });
 
+  it('puts them there once the cards are taken, if that leaves the pool fuller', () => {
+    const agents = [sampleAgent('a1', { capacity: { gpus: ['T4'] } }), sampleAgent('a2')];
+    const card = sampleTask('card', { priority: 1, resources: { gpus: 1, gpuMilli: 1000 } });
+
+    const result = plan(agents, [card, sampleTask('t1')]);
+
+    expect(whereIs(result, 't1')).toBe('a1');
+  });
+
   it('gives ports in turn: none twice, none in use, and not at once again those just given back', () => {
     const fresh = sampleAgent('a1', { capacity: { portRange: [31_000, 31_999] } });
     const busy = { ...fresh, ledger: { ...fresh.ledger, version: 7, usedPorts: [31_448, 31_449] } };
