@@ -19,7 +19,7 @@ export interface Key {
 }
 
 /** Instances per partition: a 10,000-instance job is spread over 40, far from one partition's 1,000 writes/s. */
-export const instancesPerBucket = 250;
+const instancesPerBucket = 250;
 export const agentShards = 16;
 export const pendingShards = 8;
 export const dueShards = 8;

@@ -6,7 +6,7 @@ import type { Job } from '../model/job.ts';
 import type { JobKey } from '../model/job-key.ts';
 import type { PendingReason } from '../model/reason.ts';
 import type { Grant, Resources } from '../model/resources.ts';
-import type { Task, TaskState } from '../model/task.ts';
+import type { Task } from '../model/task.ts';
 import type { Constraint, TaskConfig } from '../model/task-config.ts';
 
 /** One page of a listing; `next` is an opaque cursor, absent at the end. */
@@ -162,16 +162,10 @@ export interface Store {
   ping(): Promise<void>;
 }
 
-/** States that appear in a stream record before and after a change. */
-export interface TaskChange {
-  readonly before?: Task;
-  readonly after?: Task;
-}
+/** One record of the state table's stream: the row before and after a change. */
 export type StreamChange =
   | { readonly kind: 'task'; readonly before?: Task; readonly after?: Task }
   | { readonly kind: 'job'; readonly before?: Job; readonly after?: Job }
   | { readonly kind: 'agent'; readonly before?: Agent; readonly after?: Agent }
   | { readonly kind: 'ledger'; readonly before?: Ledger; readonly after?: Ledger }
   | { readonly kind: 'other' };
-
-export type { TaskState };

@@ -1,7 +1,7 @@
 // What a record of the state table's stream says, in the words of the domain.
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { decodeAgent, decodeLedger } from './codec/agent-row.ts';
+import { plainRow } from './codec/attribute-values.ts';
 import { decodeJob } from './codec/job-row.ts';
 import type { Row } from './codec/row.ts';
 import { decodeTask } from './codec/task-row.ts';
@@ -38,7 +38,7 @@ export function decodeStreamRecord(record: StreamRecord): StreamChange {
 }
 
 function imageOf(image: object | undefined): Row | undefined {
-  return image && unmarshall(image as Record<string, AttributeValue>);
+  return image && plainRow(image as Record<string, AttributeValue>);
 }
 
 function both<T>(

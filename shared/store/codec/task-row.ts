@@ -119,7 +119,7 @@ function decodeAncestor(row: Row, ref: Omit<TaskRef, 'suffix'>): string | undefi
 }
 
 /** Where the agent's id is kept: `ag` puts the row in the by-agent index, `a` only remembers. */
-export function agentAttribute(state: TaskState): 'ag' | 'a' {
+function agentAttribute(state: TaskState): 'ag' | 'a' {
   return isOnAgent(state) ? 'ag' : 'a';
 }
 

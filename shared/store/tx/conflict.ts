@@ -1,6 +1,6 @@
 // A failed condition as data: the row that stood in the way.
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
+import { plainRow } from '../codec/attribute-values.ts';
 import { decodeTask } from '../codec/task-row.ts';
 import type { TransitionOutcome } from '../port.ts';
 
@@ -10,5 +10,5 @@ export type StoredItem = Record<string, AttributeValue> | undefined;
 export function conflictWith(item: StoredItem): TransitionOutcome & { readonly kind: 'conflict' } {
   return item === undefined || Object.keys(item).length === 0
     ? { kind: 'conflict' }
-    : { kind: 'conflict', current: decodeTask(unmarshall(item)) };
+    : { kind: 'conflict', current: decodeTask(plainRow(item)) };
 }

@@ -7,11 +7,11 @@
 // Outcomes       created | exists with the job | replayed with the job (same token, same request) | tokenReused
 // Retry safety   a repeat after a lost answer finds exactly this job and says created
 import { TransactWriteCommand, type TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { BorealisError } from '../../lib/errors.ts';
 import { canonicalJson } from '../../lib/hash.ts';
 import type { Job } from '../../model/job.ts';
 import { jobPath } from '../../model/job-key.ts';
+import { plainRow } from '../codec/attribute-values.ts';
 import { decodeJob, encodeConfig, encodeJob, type JsonRow } from '../codec/job-row.ts';
 import { type Connection, send } from '../connection.ts';
 import { storeError } from '../errors.ts';
@@ -118,7 +118,7 @@ async function tokenConflict(
   { job, token }: CreateJobInput,
   item: StoredItem,
 ): Promise<CreateJobOutcome> {
-  const stored = item === undefined ? {} : unmarshall(item);
+  const stored = item === undefined ? {} : plainRow(item);
   if (stored.h !== token?.requestHash) return { kind: 'tokenReused' };
   const existing = await getJob(connection, job);
   if (existing) return { kind: 'replayed', job: existing };
@@ -132,7 +132,7 @@ function jobConflict(input: CreateJobInput, item: StoredItem): CreateJobOutcome 
   if (item === undefined || Object.keys(item).length === 0) {
     throw new BorealisError('CONFLICT', `job ${jobPath(input.job)} to replace is gone; nothing was changed`);
   }
-  const stored: Job = decodeJob(unmarshall(item));
+  const stored: Job = decodeJob(plainRow(item));
   return canonicalJson(stored) === canonicalJson(input.job)
     ? { kind: 'created' }
     : { kind: 'exists', job: stored };

@@ -6,9 +6,9 @@
 // Retry safety   a repeat after a lost answer finds the version moved on: conflict
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Ledger } from '../../model/agent.ts';
 import { decodeLedger, encodeLedger } from '../codec/agent-row.ts';
+import { plainRow } from '../codec/attribute-values.ts';
 import { type Connection, send } from '../connection.ts';
 import { storeError } from '../errors.ts';
 import { whileBusy } from './while-busy.ts';
@@ -38,6 +38,6 @@ export async function putLedger(
     if (!(error instanceof ConditionalCheckFailedException)) throw storeError('release', error);
     return error.Item === undefined
       ? { kind: 'conflict' }
-      : { kind: 'conflict', current: decodeLedger(unmarshall(error.Item)) };
+      : { kind: 'conflict', current: decodeLedger(plainRow(error.Item)) };
   }
 }

@@ -9,11 +9,11 @@
 // its condition fails, the row that came back says what is left to release, and that is written under its version.
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
 import { release } from '../../domain/placement/ledger.ts';
 import type { Ledger } from '../../model/agent.ts';
 import { liveId } from '../../model/job-key.ts';
 import { decodeLedger } from '../codec/agent-row.ts';
+import { plainRow } from '../codec/attribute-values.ts';
 import { type Connection, send } from '../connection.ts';
 import { storeError } from '../errors.ts';
 import { backOff, chunks, maxTries } from '../flow.ts';
@@ -48,9 +48,7 @@ async function releasePart(
     return releases.map(({ taskId }) => taskId);
   } catch (error) {
     if (!(error instanceof ConditionalCheckFailedException)) throw storeError('release', error);
-    return error.Item === undefined
-      ? []
-      : rewrite(connection, decodeLedger(unmarshall(error.Item)), releases);
+    return error.Item === undefined ? [] : rewrite(connection, decodeLedger(plainRow(error.Item)), releases);
   }
 }
 

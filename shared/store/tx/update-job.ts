@@ -6,8 +6,8 @@
 // Retry safety   a repeat after a lost answer finds the versions moved on: conflict, and the caller sees its own change
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
-import { unmarshall } from '@aws-sdk/util-dynamodb';
 import type { Job } from '../../model/job.ts';
+import { plainRow } from '../codec/attribute-values.ts';
 import { decodeJob, encodeJob } from '../codec/job-row.ts';
 import { type Connection, send } from '../connection.ts';
 import { storeError } from '../errors.ts';
@@ -39,6 +39,6 @@ export async function updateJob(
     if (!(error instanceof ConditionalCheckFailedException)) throw storeError('updateJob', error);
     return error.Item === undefined
       ? { kind: 'conflict' }
-      : { kind: 'conflict', current: decodeJob(unmarshall(error.Item)) };
+      : { kind: 'conflict', current: decodeJob(plainRow(error.Item)) };
   }
 }
