@@ -107,15 +107,25 @@ export class CheckpointWriter {
 
   /** Tries to write what is waiting; true if nothing is left. */
   flush(durable = false): boolean {
-    try {
-      this.#write(durable);
-    } catch (error) {
-      if (!isDiskFull(error)) throw error;
-      if (!this.#wasFull) this.#onDiskFull(error as Error);
+    const full = this.#tryWrite(durable);
+    if (full !== undefined) {
+      if (!this.#wasFull) this.#onDiskFull(full);
       this.#wasFull = true;
       fs.rmSync(this.#ballast, { force: true });
+      this.#tryWrite(durable);
     }
     return this.#waiting === '';
+  }
+
+  /** Writes what is waiting; the error if the disk is full. */
+  #tryWrite(durable: boolean): Error | undefined {
+    try {
+      this.#write(durable);
+      return undefined;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      return error as Error;
+    }
   }
 
   #write(durable: boolean): void {

@@ -1,10 +1,11 @@
 // Limits enforced by polling, and full disks (spec/executor.md section 9; issue point 12).
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { processesOf, startAgent, temporaryDir, waitFor } from './fakes/agent-fixture.ts';
+import { describe, expect, it } from 'vitest';
+import { processesOf, startAgent, waitFor } from './fakes/agent-fixture.ts';
 import { launchOf } from './fakes/launches.ts';
+import { canMount, smallDisk } from './fakes/small-disk.ts';
 
 const polling = { cgroup: false, timings: { memoryPollMs: 100, diskPollMs: 100 } } as const;
 
@@ -41,8 +42,6 @@ describe('limits', () => {
   });
 });
 
-const canMount = process.getuid?.() === 0 && tryMount();
-
 describe.runIf(canMount)('a full disk (a small tmpfs; needs root)', () => {
   it('fails a task whose logs can not be written, clearly, and stays usable', async () => {
     const { launch, reported, workDir, agent } = await startAgent({ workDir: smallDisk(4), ...polling });
@@ -59,6 +58,19 @@ describe.runIf(canMount)('a full disk (a small tmpfs; needs root)', () => {
     launch(next);
     await reported(next, 'FINISHED');
     expect(agent.agentId).toBe('agent-1');
+  });
+
+  it('fails a task that can not start a process for want of room', async () => {
+    const { launch, reported } = await startAgent({ workDir: smallDisk(4, 200), ...polling });
+    const task = launchOf({
+      processes: [
+        { name: 'filler', cmdline: 'for i in $(seq 1000); do : > f$i; done 2> /dev/null; exit 0' },
+        { name: 'next', cmdline: 'true' },
+      ],
+      ordering: [['filler', 'next']],
+    });
+    launch(task);
+    expect((await reported(task, 'FAILED')).message).toMatch(/^Disk full: .*ENOSPC/);
   });
 
   it('records and reports the end of a task that filled the disk itself', async () => {
@@ -106,23 +118,3 @@ describe.runIf(canMount)('a full disk (a small tmpfs; needs root)', () => {
     expect((await reported(task, 'FAILED')).message).toMatch(/ENOSPC/);
   });
 });
-
-function tryMount(): boolean {
-  const dir = '/tmp';
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir], {
-      stdio: 'ignore',
-    });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function smallDisk(sizeMb: number): string {
-  const dir = join(temporaryDir(), 'disk');
-  mkdirSync(dir);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMb}m`, 'tmpfs', dir]);
-  onTestFinished(() => void execFileSync('umount', ['-l', dir]));
-  return dir;
-}

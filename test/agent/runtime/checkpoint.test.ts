@@ -1,9 +1,15 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CheckpointWriter, parseRecords, readCheckpoint } from '../../../agent/runtime/checkpoint.ts';
+import {
+  CheckpointWriter,
+  parseRecords,
+  readCheckpoint,
+  reserveBallast,
+} from '../../../agent/runtime/checkpoint.ts';
 import { fileNameFor } from '../../../agent/runtime/layout.ts';
 import { temporaryDir } from '../fakes/agent-fixture.ts';
+import { canMount, smallDisk } from '../fakes/small-disk.ts';
 
 const running = { t: 'task', at: 1, state: 'RUNNING' } as const;
 const lost = { t: 'task', at: 2, state: 'LOST' } as const;
@@ -25,6 +31,33 @@ describe('the checkpoint stream', () => {
     expect(readFileSync(path, 'utf8').endsWith('\n')).toBe(true);
   });
 
+  it.runIf(canMount)('records an end on a full disk, and says once that it is full', () => {
+    const dir = smallDisk(1);
+    const path = join(dir, 'checkpoint');
+    reserveBallast(`${path}.ballast`);
+    let warnings = 0;
+    const writer = new CheckpointWriter(path, `${path}.ballast`, () => warnings++);
+    writer.append(running);
+    fill(join(dir, 'filler'));
+    const long = { ...lost, message: 'm'.repeat(20_000) };
+    writer.append(long, true);
+    writer.append(lost, true);
+    expect(readCheckpoint(path)).toEqual([running, long, lost]);
+    expect(warnings).toBe(1);
+  });
+
+  it.runIf(canMount)('keeps what it could not write until there is room', () => {
+    const dir = smallDisk(1);
+    const path = join(dir, 'checkpoint');
+    const writer = new CheckpointWriter(path, `${path}.ballast`, () => {});
+    fill(join(dir, 'filler'));
+    writer.append({ ...lost, message: 'm'.repeat(20_000) });
+    expect(writer.flush()).toBe(false);
+    rmSync(join(dir, 'filler'));
+    expect(writer.flush()).toBe(true);
+    expect(readCheckpoint(path)).toHaveLength(1);
+  });
+
   it('is empty where there is none', () => {
     expect(readCheckpoint(join(temporaryDir(), 'none'))).toEqual([]);
   });
@@ -39,3 +72,12 @@ describe('file names', () => {
     expect(one).toMatch(/^[\w.~-]+$/);
   });
 });
+
+/** Writes until nothing more fits. */
+function fill(path: string): void {
+  try {
+    for (;;) appendFileSync(path, Buffer.alloc(4096, 1));
+  } catch (error) {
+    expect((error as NodeJS.ErrnoException).code).toBe('ENOSPC');
+  }
+}
