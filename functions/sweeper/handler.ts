@@ -19,6 +19,7 @@ export function createHandler(environment: Environment) {
     shards: dueShards,
     messages: createMessagePort(createSqsClient()),
     matcherQueueUrl: env.MATCHER_QUEUE_URL,
+    reconcilerQueueUrl: env.RECONCILER_QUEUE_URL,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     log,

@@ -1,5 +1,5 @@
 // The safety net, every minute: ends what overstayed a transient state, frees what was held back long enough, and wakes
-// pools in which tasks wait. Costs what is overdue, not what exists (design D8).
+// pools in which tasks wait and jobs that were accepted but not carried out. Costs what is overdue, not what exists (design D8).
 import { applyTransition } from '../../shared/domain/task/apply.ts';
 import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
 import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
@@ -7,15 +7,16 @@ import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
-import { matcherWake } from '../messages.ts';
+import { matcherWake, reconcileWake } from '../messages.ts';
 import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
 
 export interface SweeperDeps {
-  readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools'>;
+  readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools' | 'listUnreconciled'>;
   /** Shards of the deadline index. */
   readonly shards: number;
   readonly messages: MessagePort;
   readonly matcherQueueUrl: string;
+  readonly reconcilerQueueUrl: string;
   readonly timeouts: StateTimeouts;
   readonly flapping: FlappingSettings;
   readonly clock: Clock;
@@ -39,6 +40,8 @@ export interface SweepReport {
   /** Index entries that were early: the row's own deadline is later. */
   readonly deferred: number;
   readonly poolsWoken: number;
+  /** Jobs whose newest spec waited so long that its hint must have been lost. */
+  readonly jobsWoken: number;
   readonly complete: boolean;
 }
 
@@ -47,12 +50,17 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   const pools = await deps.store.pendingPools();
   await deps.messages.send(deps.matcherQueueUrl, pools.map(matcherWake));
   const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
+  const jobs = await mapLimit(shards, shardsAtOnce, (shard) =>
+    deps.store.listUnreconciled(shard, deps.clock(), pageSize),
+  );
+  await deps.messages.send(deps.reconcilerQueueUrl, jobs.flat().map(reconcileWake));
   const swept = await mapLimit(shards, shardsAtOnce, (shard) => sweepShard(shard, remainingMs, deps));
   const report: SweepReport = {
     timedOut: swept.reduce((sum, { lost }) => sum + lost, 0),
     released: swept.reduce((sum, { released }) => sum + released, 0),
     deferred: swept.reduce((sum, { deferred }) => sum + deferred, 0),
     poolsWoken: pools.length,
+    jobsWoken: jobs.flat().length,
     complete: swept.every(({ complete }) => complete),
   };
   deps.log.info('swept', { ...report });

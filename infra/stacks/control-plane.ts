@@ -153,12 +153,12 @@ export class ControlPlaneStack extends Stack {
       environment: {
         ...base,
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
-        TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
+        RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
       },
     });
     grantData(sweeper, state);
     state.queues.matcher.grantSendMessages(sweeper.function);
-    state.queues.timers.grantSendMessages(sweeper.function);
+    state.queues.reconciler.grantSendMessages(sweeper.function);
     new MinuteSchedule(this, 'Sweep', {
       name: `borealis-${settings.cluster}-sweep`,
       description: 'Stuck tasks, lost agents, forgotten wake-ups.',

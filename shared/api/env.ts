@@ -28,7 +28,7 @@ export const timersEnvSchema = z.object({ ...base, TIMERS_QUEUE_URL: z.string() 
 export const sweeperEnvSchema = z.object({
   ...base,
   MATCHER_QUEUE_URL: z.string(),
-  TIMERS_QUEUE_URL: z.string(),
+  RECONCILER_QUEUE_URL: z.string(),
 });
 
 export type ApiEnv = z.input<typeof apiEnvSchema>;

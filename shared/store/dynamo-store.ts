@@ -7,7 +7,7 @@ import { type Connection, type ConnectionOptions, connect, createClient, send } 
 import { poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, loadPool } from './read/agents.ts';
-import { getConfigs, getJob, listJobs } from './read/jobs.ts';
+import { getConfigs, getJob, listJobs, listUnreconciled } from './read/jobs.ts';
 import { getReasons, lastSeen } from './read/notes.ts';
 import { listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
@@ -86,6 +86,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
 
     listDue: (shard, now, limit) => listDue(connection, { shard, now, limit }),
     deferDue: (task) => deferDue(connection, task),
+    listUnreconciled: (shard, now, limit) => listUnreconciled(connection, { shard, now, limit }),
     pendingPools: () => pendingPools(connection),
     ping: () => ping(connection),
   };

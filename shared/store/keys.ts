@@ -7,6 +7,7 @@
 //          TASKS#<job path>#<b>     I#<instance>#<generation>       task; b = instance / 250
 //          AGENTS#<shard>           A#<agentId>, L#<agentId>        agent, its ledger
 //          TOKEN#<token>            TOKEN                           client token of a create
+//   due index: tasks with a deadline under <shard>, jobs whose newest spec is not carried out under J#<shard>
 //   notes  SEEN#<agentId>           SEEN                            last heartbeat
 //          REASONS#<job path>       <configId>                      why its tasks wait
 //          POOLS                    <pool>                          pools that ever had a task
@@ -155,6 +156,26 @@ export function parsePendingSortKey(gs: string): { readonly priority: number; re
 /** Keys of the due index. */
 export function dueKeysOf(taskId: string, at: number): { readonly gd: string; readonly gt: string } {
   return { gd: String(shardOf(taskId, dueShards)), gt: `${pad(at, timeDigits)}#${taskId}` };
+}
+
+/** How long an accepted spec may wait for its reconcile hint before the sweeper sends another, milliseconds. */
+export const unreconciledGraceMs = 60_000;
+
+/** Partition of the due index that holds the jobs of one shard whose newest spec is not carried out. */
+export function unreconciledPartition(shard: number): string {
+  return `J#${shard}`;
+}
+
+/** Keys of the due index for a job that is not reconciled. */
+export function unreconciledDue(
+  job: JobKey,
+  acceptedAt: number,
+): { readonly gd: string; readonly gt: string } {
+  const path = jobPath(job);
+  return {
+    gd: unreconciledPartition(shardOf(path, dueShards)),
+    gt: `${pad(acceptedAt + unreconciledGraceMs, timeDigits)}#${path}`,
+  };
 }
 
 /** Every entry of the due index up to and including this moment sorts before it. */

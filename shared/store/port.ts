@@ -155,6 +155,8 @@ export interface Store {
   listDue(shard: number, now: number, limit: number): Promise<readonly Task[]>;
   /** Moves a not-yet-due index entry to the row's deadline, or drops it if the row has none. */
   deferDue(task: Task): Promise<void>;
+  /** Jobs of one shard whose newest spec has not been carried out within `unreconciledGraceMs` of its acceptance. */
+  listUnreconciled(shard: number, now: number, limit: number): Promise<readonly JobKey[]>;
   /** Pools with waiting tasks, for the safety-net wake-up. */
   pendingPools(): Promise<readonly string[]>;
 

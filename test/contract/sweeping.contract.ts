@@ -3,7 +3,7 @@ import { shardOf } from '../../shared/lib/hash.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { dueShards } from '../../shared/store/keys.ts';
 import type { StoreUnderTest } from './engines.ts';
-import { makeTask, makeTasks, step, t0, unique } from './fixtures.ts';
+import { makeJob, makeTask, makeTasks, step, t0, unique } from './fixtures.ts';
 import { rawTask } from './rows.ts';
 
 const minute = 60_000;
@@ -20,6 +20,26 @@ export function sweepingContract(subject: () => StoreUnderTest): void {
     const shards = Array.from({ length: dueShards }, (_, shard) => store.listDue(shard, now, limit));
     return (await Promise.all(shards)).flat().filter((task) => task.name === name);
   }
+
+  describe('listUnreconciled', () => {
+    it('names a job from a minute after its acceptance until it is reconciled', async () => {
+      const store = subject().store();
+      const job = makeJob({ name: unique('job'), specVersion: 2, reconciledVersion: 0, updatedAt: t0 });
+      const listed = async (now: number) => {
+        const shards = Array.from({ length: dueShards }, (_, shard) =>
+          store.listUnreconciled(shard, now, 1_000),
+        );
+        return (await Promise.all(shards)).flat().filter(({ name }) => name === job.name);
+      };
+      await store.createJob({ job, configs: new Map() });
+      expect(await listed(t0 + minute - 1)).toEqual([]);
+      const { role, environment, name } = job;
+      expect(await listed(t0 + minute)).toEqual([{ role, environment, name }]);
+      const done = { ...job, reconciledVersion: 2 };
+      await store.updateJob(done, { specVersion: 2, reconciledVersion: 0 });
+      expect(await listed(t0 + 100 * minute)).toEqual([]);
+    });
+  });
 
   describe('listDue', () => {
     it('gives tasks whose time has come, in their shard, the longest overdue first', async () => {

@@ -4,7 +4,7 @@ import { BorealisError } from '../../lib/errors.ts';
 import { type Job, jobSchema } from '../../model/job.ts';
 import { type JobKey, jobPath } from '../../model/job-key.ts';
 import type { TaskConfig } from '../../model/task-config.ts';
-import { configKeyOf, jobKeyOf } from '../keys.ts';
+import { configKeyOf, jobKeyOf, unreconciledDue } from '../keys.ts';
 import { jsonOf, type Row, unreadable } from './row.ts';
 
 /** One item takes 400 KB; what is left is for keys and names. */
@@ -12,10 +12,12 @@ const maxItemBytes = 395_000;
 
 export type JsonRow = { readonly pk: string; readonly sk: string; readonly j: string };
 
+/** A job stays in the due index until it is reconciled, so that a lost hint costs a minute and not the job. */
 export function encodeJob(job: Job): JsonRow & { readonly v: number; readonly rv: number } {
   const j = JSON.stringify(job);
   checkSize(j, `job ${jobPath(job)}`, 'Give it fewer separate instance ranges.');
-  return { ...jobKeyOf(job), v: job.specVersion, rv: job.reconciledVersion, j };
+  const due = job.specVersion > job.reconciledVersion ? unreconciledDue(job, job.updatedAt) : {};
+  return { ...jobKeyOf(job), v: job.specVersion, rv: job.reconciledVersion, j, ...due };
 }
 
 /** Jobs are few and long-lived, and their shape grows: read through the schema, which fills in later defaults. */

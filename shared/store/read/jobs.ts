@@ -6,10 +6,19 @@ import type { TaskConfig } from '../../model/task-config.ts';
 import { decodeConfig, decodeJob } from '../codec/job-row.ts';
 import type { Row } from '../codec/row.ts';
 import { type Connection, send } from '../connection.ts';
-import { configKeyOf, jobKeyOf, jobPrefix, rolePartition, rolesPartition } from '../keys.ts';
+import {
+  configKeyOf,
+  dueBound,
+  jobKeyOf,
+  jobPrefix,
+  rolePartition,
+  rolesPartition,
+  unreconciledPartition,
+} from '../keys.ts';
 import type { Page } from '../port.ts';
+import { dueIndex } from '../tables.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { batchGet, queryPage } from './query.ts';
+import { batchGet, queryAll, queryPage } from './query.ts';
 
 export async function getJob(connection: Connection, key: JobKey): Promise<Job | undefined> {
   const { Item } = await send<GetCommandOutput>(
@@ -120,4 +129,29 @@ function remember(cache: Map<string, TaskConfig>, id: string, config: TaskConfig
   const [oldest] = cache.keys();
   if (cache.size >= cachedConfigs && oldest !== undefined) cache.delete(oldest);
   cache.set(id, config);
+}
+
+/** Keys of jobs in one shard that should have been reconciled by now; read from the due index, so it may lag. */
+export async function listUnreconciled(
+  connection: Connection,
+  due: { readonly shard: number; readonly now: number; readonly limit: number },
+): Promise<JobKey[]> {
+  const entries = await queryAll(
+    connection,
+    'listUnreconciled',
+    {
+      TableName: connection.state,
+      IndexName: dueIndex.name,
+      KeyConditionExpression: '#shard = :shard AND #time < :bound',
+      ExpressionAttributeNames: { '#shard': dueIndex.partitionKey, '#time': dueIndex.sortKey },
+      ExpressionAttributeValues: { ':shard': unreconciledPartition(due.shard), ':bound': dueBound(due.now) },
+    },
+    due.limit,
+  );
+  return entries.flatMap(({ gt }) => {
+    const [role, environment, name] = String(gt)
+      .slice(String(gt).indexOf('#') + 1)
+      .split('/');
+    return role && environment && name ? [{ role, environment, name }] : [];
+  });
 }

@@ -28,6 +28,7 @@ const run = (remainingMs = 60_000) =>
     shards: dueShards,
     messages: world.messages,
     matcherQueueUrl: queues.matcher,
+    reconcilerQueueUrl: queues.reconciler,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     clock: () => world.now,
@@ -61,6 +62,20 @@ describe('sweep', () => {
       lost.map(({ taskId }) => taskId).sort(),
     );
     expect((await world.tasks(job)).filter(({ state }) => state === 'ASSIGNED')).toHaveLength(3);
+  });
+
+  it('finds an accepted job whose reconcile hint was lost, after a minute', async () => {
+    const job = submission();
+    await world.call('POST', pathOf(job), { body: job });
+    // The stream record is never delivered: no hint goes out.
+    world.now = t0 + 59_999;
+    expect(await run()).toMatchObject({ jobsWoken: 0 });
+    world.now = t0 + 60_000;
+    expect(await run()).toMatchObject({ jobsWoken: 1 });
+    await world.run();
+    expect(await world.tasks(job)).toHaveLength(3);
+    world.now = t0 + 600_000;
+    expect(await run()).toMatchObject({ jobsWoken: 0 });
   });
 
   it('leaves alone what is in time, and puts off an index entry that is early', async () => {
