@@ -200,7 +200,7 @@ export class ShapeBook {
 }
 
 /** Text that is equal for asks that are decided alike. */
-export function shapeKey(resources: Resources, constraints: Constraints, jobPath: string): string {
+function shapeKey(resources: Resources, constraints: Constraints, jobPath: string): string {
   const limits = constraints.filter((constraint) => constraint.kind === 'limit');
   const key = `${demandKey(resources)} ${portNeed(resources)} ${eligibilityKey(constraints)}`;
   if (limits.length === 0) return key;
