@@ -1,5 +1,4 @@
 // A whole replay: trace, stack, one of the two modes, the raw writes for comparison, the report.
-import type { HostStats } from '../../local/host/host.ts';
 import { createApiClient } from '../../shared/api/client.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Resources } from '../../shared/model/resources.ts';
@@ -119,7 +118,7 @@ async function existingStack({ env }: ReplayOptions, api: string): Promise<OpenT
       sqsEndpoint,
       writeUnits: async () => {
         const response = await fetch(`${api}/_local/stats`, { signal: AbortSignal.timeout(10_000) });
-        return response.ok ? sumWriteUnits((await response.json()) as HostStats) : undefined;
+        return response.ok ? sumWriteUnits((await response.json()) as object) : undefined;
       },
     },
     stop: () => Promise.resolve(),
@@ -127,8 +126,8 @@ async function existingStack({ env }: ReplayOptions, api: string): Promise<OpenT
 }
 
 /** Write units of all operations; undefined when the stack doesn't count. */
-export function sumWriteUnits(stats: HostStats): number | undefined {
-  const { capacity } = stats as { readonly capacity?: unknown };
+export function sumWriteUnits(stats: object): number | undefined {
+  const capacity: unknown = 'capacity' in stats ? stats.capacity : undefined;
   if (!Array.isArray(capacity) || capacity.length === 0) return undefined;
   return (capacity as { readonly writeUnits: number }[]).reduce((sum, { writeUnits }) => sum + writeUnits, 0);
 }
