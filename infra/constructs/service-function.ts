@@ -3,14 +3,28 @@
 import { fileURLToPath } from 'node:url';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
 import { Architecture, type CfnFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
+import { type BundlingOptions, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
 /** Key in the function's template metadata: path of its handler from the top of the repository. */
-export const entryMetadata = 'borealis:entry';
+const entryMetadata = 'borealis:entry';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** How a handler becomes one file; the test of the bundles builds with the same. */
+export const bundling = {
+  format: OutputFormat.ESM,
+  target: 'node24',
+  minify: true,
+  sourceMap: true,
+  // The SDK goes into the bundle: the version tested is the version that runs.
+  externalModules: [],
+  mainFields: ['module', 'main'],
+  // Packages in CommonJS call require, which an ES module lacks. A long name, for minified code takes the short ones.
+  banner:
+    "import{createRequire as borealisCreateRequire}from'node:module';const require=borealisCreateRequire(import.meta.url);",
+} satisfies BundlingOptions;
 
 export interface ServiceFunctionProps<Env extends object> {
   /** Folder under functions/. */
@@ -52,17 +66,7 @@ export class ServiceFunction<Env extends object = object> extends Construct {
         retention: RetentionDays.ONE_MONTH,
         removalPolicy: RemovalPolicy.DESTROY,
       }),
-      bundling: {
-        format: OutputFormat.ESM,
-        target: 'node24',
-        minify: true,
-        sourceMap: true,
-        // The SDK goes into the bundle: the version tested is the version that runs.
-        externalModules: [],
-        mainFields: ['module', 'main'],
-        // Packages in CommonJS call require, which an ES module lacks.
-        banner: "import{createRequire as _r}from'node:module';const require=_r(import.meta.url);",
-      },
+      bundling,
     });
     (this.function.node.defaultChild as CfnFunction).addMetadata(entryMetadata, entry);
   }

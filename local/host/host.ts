@@ -43,7 +43,7 @@ export interface HostStats {
   readonly [more: string]: unknown;
 }
 
-export interface QueueDepth {
+interface QueueDepth {
   readonly visible: number;
   readonly inFlight: number;
   readonly delayed: number;

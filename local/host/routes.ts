@@ -9,7 +9,7 @@ export interface RouteMatch {
 }
 
 /** `badPath`: a percent sequence in the path is not UTF-8. */
-export type RouteAnswer = RouteMatch | 'badPath' | undefined;
+type RouteAnswer = RouteMatch | 'badPath' | undefined;
 
 /** Looks up a method and a raw path (without query). */
 export type Router = (method: string, rawPath: string) => RouteAnswer;

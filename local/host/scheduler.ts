@@ -48,7 +48,7 @@ export function startSchedule(
 }
 
 /** What Scheduler sends when the schedule has no input of its own. */
-export function eventOf(schedule: SchedulePlan, at: number): unknown {
+function eventOf(schedule: SchedulePlan, at: number): unknown {
   if (schedule.input !== undefined) return JSON.parse(schedule.input);
   return {
     version: '0',

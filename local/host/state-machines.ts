@@ -5,9 +5,9 @@ import { BorealisError } from '../../shared/lib/errors.ts';
 import type { StateMachinePlan } from '../template/plan.ts';
 import type { Invoker } from './invoker.ts';
 
-export type ExecutionStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED';
+type ExecutionStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED';
 
-export interface Execution {
+interface Execution {
   readonly executionArn: string;
   readonly stateMachineArn: string;
   readonly name: string;
@@ -35,7 +35,7 @@ type State = Readonly<Record<string, unknown>> & { readonly Type?: string; reado
 const invokeIntegration = /^arn:[^:]+:states:::lambda:invoke$/;
 
 /** The functions that a machine's Task states call, by state name. INVALID_CONFIG for a task nobody can run here. */
-export function taskHandlers(
+function taskHandlers(
   machine: StateMachinePlan,
   invoker: Pick<Invoker, 'invoke' | 'functionByArn'>,
 ): Readonly<Record<string, TaskHandler>> {

@@ -290,7 +290,8 @@ describe('a stream', () => {
       await put(`p${number}`, number, number === 4 ? { failures: { N: '-1' }, throws: { BOOL: true } } : {});
     }
     await vi.waitFor(async () => expect(await waiting('stream-dead')).toBe(1), patience);
-    await vi.waitFor(() => expect(fixture.handled).toHaveLength(8), patience);
+    // A record before the poison one may come twice: the function threw after it.
+    await vi.waitFor(() => expect(new Set(fixture.handled).size).toBe(8), patience);
     expect(fixture.handled).not.toContain('p4:4');
   });
 
