@@ -1,6 +1,6 @@
 // How the agent says what it does: one function, so that the host program decides where it goes.
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type AgentLog = (level: LogLevel, message: string, facts?: Readonly<Record<string, unknown>>) => void;
 
 /** JSON lines on stderr, from `info` up. */

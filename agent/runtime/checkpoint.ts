@@ -8,20 +8,20 @@ import type { ProcessIdentity } from './spec.ts';
 export type CheckpointState = 'STARTING' | 'RUNNING' | EndState;
 
 /** A task status to be reported. */
-export interface TaskRecord {
+interface TaskRecord {
   readonly t: 'task';
   readonly at: number;
   readonly state: CheckpointState;
   readonly message?: string;
 }
 /** A stage of the runner (spec/executor.md section 3). */
-export interface StageRecord {
+interface StageRecord {
   readonly t: 'stage';
   readonly at: number;
   readonly stage: 'ACTIVE' | 'CLEANING' | 'FINALIZING';
 }
 /** One run of a process began (with its identity) or ended (with code or signal). */
-export interface ProcessRecord {
+interface ProcessRecord {
   readonly t: 'process';
   readonly at: number;
   readonly name: string;

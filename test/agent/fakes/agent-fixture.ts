@@ -12,7 +12,7 @@ import type { TaskLaunch, TaskStatus } from '../../../shared/model/protocol.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 /** Generous, for a loaded machine. */
-export const patienceMs = 25_000;
+const patienceMs = 25_000;
 
 export interface AgentFixture {
   readonly agent: RunningAgent;

@@ -6,7 +6,7 @@ import { taskLaunchSchema } from '../../../shared/model/protocol.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 import { processSchema } from '../../../shared/model/task-config.ts';
 
-export type ProcessInput = z.input<typeof processSchema>;
+type ProcessInput = z.input<typeof processSchema>;
 
 export interface LaunchInput extends Partial<Omit<TaskConfig, 'processes' | 'resources'>> {
   readonly processes: readonly ProcessInput[];
