@@ -74,7 +74,12 @@ export class EngineSet {
   /** Ends an engine and waits until it is back. */
   async restart(engine: EngineName): Promise<void> {
     const running = engine === 'dynamo' ? this.#dynamo : this.#sqs;
-    if (!running) throw new BorealisError('UNAVAILABLE', `the ${engine} engine is not running`);
+    if (!running || (engine === 'dynamo' && this.#dynamo?.pid === undefined)) {
+      throw new BorealisError(
+        'UNAVAILABLE',
+        `the ${engine} engine is not running here, so it can't be restarted`,
+      );
+    }
     const back = this.#back(engine);
     if (engine === 'dynamo' && this.#dynamo?.pid !== undefined) process.kill(this.#dynamo.pid, 'SIGKILL');
     else await running.stop();
