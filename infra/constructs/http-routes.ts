@@ -1,7 +1,14 @@
-// The HTTP API: one route for each entry of the route table, so that IAM policies can name them (design D11) and an
-// unknown path never starts a function.
+// The HTTP API: one route for each entry of the route table, so that IAM policies can name them (design D11), and a
+// default route, so that an unknown path gets a problem document like every other failure. It takes the same
+// authorization: an unsigned request never starts a function.
 import { CfnOutput } from 'aws-cdk-lib';
-import { HttpApi, HttpMethod, HttpNoneAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2';
+import {
+  HttpApi,
+  HttpMethod,
+  HttpNoneAuthorizer,
+  HttpRoute,
+  HttpRouteKey,
+} from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
 import { Construct } from 'constructs';
@@ -35,6 +42,12 @@ export class HttpRoutes extends Construct {
         authorizer,
       });
     }
+    new HttpRoute(this, 'Default', {
+      httpApi: this.api,
+      routeKey: HttpRouteKey.DEFAULT,
+      integration,
+      authorizer,
+    });
     new CfnOutput(this, 'Url', { value: this.api.apiEndpoint, description: 'Set BOREALIS_API to this.' });
   }
 }

@@ -1,5 +1,5 @@
 // Finds the route of a request the way an HTTP API does: method and path segments, a literal segment before a variable
-// one. Pure.
+// one, the default route when nothing else fits. Pure.
 import type { RoutePlan } from '../template/plan.ts';
 
 export interface RouteMatch {
@@ -23,11 +23,12 @@ interface Node {
 /** A router over the routes of the app. */
 export function routerFor(routes: readonly RoutePlan[]): Router {
   const root = emptyNode();
-  for (const route of routes) add(root, route);
+  const fallback = routes.find(({ routeKey }) => routeKey === '$default');
+  for (const route of routes) if (route !== fallback) add(root, route);
   return (method, rawPath) => {
     const values: string[] = [];
     const found = find(root, segmentsOf(rawPath), 0, values, method);
-    if (!found) return undefined;
+    if (!found) return fallback && { route: fallback, pathParameters: {} };
     const names = segmentsOf(found.path).filter(isVariable).map(nameOf);
     try {
       const pathParameters = Object.fromEntries(

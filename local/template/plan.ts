@@ -205,7 +205,8 @@ function routePlans(
     const functionArn = functionOf.get(route.Target.replace(/^integrations\//, ''));
     if (functionArn === undefined)
       throw refusal(resource, `${route.Target} is not an integration of the app`);
-    const [method = '', path = ''] = route.RouteKey.split(' ');
+    const [method = '', path = ''] =
+      route.RouteKey === '$default' ? ['ANY', '$default'] : route.RouteKey.split(' ');
     return { routeKey: route.RouteKey, method, path, functionArn, authorization: route.AuthorizationType };
   });
 }

@@ -78,7 +78,7 @@ export const integration = z.strictObject({
 
 export const route = z.strictObject({
   ApiId: unused,
-  RouteKey: z.string().regex(/^[A-Z]+ \//),
+  RouteKey: z.string().regex(/^([A-Z]+ \/|\$default$)/),
   Target: z.string(),
   AuthorizationType: z.enum(['NONE', 'AWS_IAM']).default('NONE'),
   OperationName: unused,

@@ -7,7 +7,7 @@ export function agentQueueName(cluster: string, agentId: string): string {
 
 /** The queue all agents report to. */
 export function intakeQueueName(cluster: string): string {
-  return `borealis-${cluster}-agent-reports`;
+  return `borealis-${cluster}-intake`;
 }
 
 /** Source of every event on the bus. */

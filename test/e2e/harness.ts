@@ -5,12 +5,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { vi } from 'vitest';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import { type ApiClient, createApiClient } from '../../shared/api/client.ts';
 import type { JobDetail, TaskView } from '../../shared/api/views.ts';
 
 const bin = fileURLToPath(new URL('../../cli/bin/borealis.mjs', import.meta.url));
 const patienceMs = 60_000;
+// Real processes on a loaded machine: the waits below are bounded by patienceMs each, not by the runner's default.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 export interface CliResult {
   readonly code: number;

@@ -65,7 +65,9 @@ describe('a service', () => {
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     await until('it to answer again', async () => {
       const answer = await fetch(`http://127.0.0.1:${task?.grant?.ports.health}/health`);
-      return answer.ok && !processesWith(`BOREALIS_TASK_ID=${task?.taskId}`).some((pid) => pids.includes(pid));
+      return (
+        answer.ok && !processesWith(`BOREALIS_TASK_ID=${task?.taskId}`).some((pid) => pids.includes(pid))
+      );
     });
     const after = active(await borealis.job('hello-service'), 2);
     expect([after?.taskId, after?.state]).toEqual([task?.taskId, 'RUNNING']);

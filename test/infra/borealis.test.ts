@@ -175,7 +175,7 @@ describe('functions', () => {
 
 describe('the HTTP API', () => {
   it('has every route of the table exactly once, signed by default', () => {
-    const expected = Object.values(routes).map(({ method, path }) => `${method} ${path}`);
+    const expected = [...Object.values(routes).map(({ method, path }) => `${method} ${path}`), '$default'];
     const actual = properties('AWS::ApiGatewayV2::Route');
     expect(actual.map((route) => String(at(route, 'RouteKey'))).toSorted()).toEqual(expected.toSorted());
     for (const route of actual) expect(at(route, 'AuthorizationType')).toBe('AWS_IAM');
@@ -185,7 +185,7 @@ describe('the HTTP API', () => {
     const open = [...synth({ 'borealis:auth': 'none' }).values()].filter(
       ({ Type }) => Type === 'AWS::ApiGatewayV2::Route',
     );
-    expect(open.length).toBe(Object.keys(routes).length);
+    expect(open.length).toBe(Object.keys(routes).length + 1);
     for (const { Properties } of open) expect(Properties).toMatchObject({ AuthorizationType: 'NONE' });
   });
 });
