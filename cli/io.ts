@@ -2,7 +2,7 @@
 import { type Paint, type PainterOptions, painter } from './output/style.ts';
 
 /** A text stream such as process.stdout. */
-export interface OutStream {
+interface OutStream {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;

@@ -11,7 +11,7 @@ export function repeatable(value: string, previous: string[] | undefined): strin
 }
 
 /** `name=value` pairs as a record; INVALID_REQUEST for one without `=` or given twice with different values. */
-export function parseBindings(pairs: readonly string[]): Record<string, string> {
+function parseBindings(pairs: readonly string[]): Record<string, string> {
   const bindings: Record<string, string> = {};
   for (const pair of pairs) {
     const at = pair.indexOf('=');

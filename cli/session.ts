@@ -4,10 +4,10 @@ import { type ApiClient, createApiClient } from '../shared/api/client.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import { createOutput, type GlobalOptions, type Io, type Output } from './io.ts';
 
-export const defaultApiUrl = 'http://127.0.0.1:8081';
+const defaultApiUrl = 'http://127.0.0.1:8081';
 
 /** The address of the API and where it was said: flag before environment before default. */
-export interface ApiAddress {
+interface ApiAddress {
   readonly url: string;
   readonly source: '--api' | 'BOREALIS_API' | 'default';
 }
@@ -52,7 +52,7 @@ export function createSession(io: Io, options: GlobalOptions): Session {
 }
 
 /** Flag, then BOREALIS_API, then the default; INVALID_REQUEST if it isn't an http(s) address. */
-export function resolveApi(flag: string | undefined, env: Io['env']): ApiAddress {
+function resolveApi(flag: string | undefined, env: Io['env']): ApiAddress {
   const address: ApiAddress =
     flag !== undefined
       ? { url: flag, source: '--api' }

@@ -55,7 +55,7 @@ function headLines({ job, counts, configs }: JobDetail, { paint, now }: StatusTe
 }
 
 /** `0.5 cores, 128 MiB memory, 64 MiB disk, 0.5 GPU`. */
-export function resourceWords(resources: TaskView['resources']): string {
+function resourceWords(resources: TaskView['resources']): string {
   const parts = [
     `${formatMilli(resources.cpuMilli)} cores`,
     `${formatMb(resources.ramMb)} memory`,

@@ -3,7 +3,7 @@ import stringWidth from 'string-width';
 import type { Format, Paint } from './style.ts';
 import { plain } from './style.ts';
 
-export interface Cell {
+interface Cell {
   readonly text: string;
   readonly format?: Format;
   readonly align?: 'right';

@@ -14,7 +14,7 @@ import {
 import type { TraceNode } from './trace.ts';
 
 /** What happens in the fleet. */
-export interface FleetEvents {
+interface FleetEvents {
   /** A task reached its agent for the first time. */
   onLaunch(agentId: string, taskId: string): void;
   /** An agent was told to end a task. */

@@ -24,8 +24,8 @@ export interface TraceTask {
   readonly deletedAtSecs?: number;
 }
 
-export const nodeColumns = ['sn', 'cpu_milli', 'memory_mib', 'gpu', 'model'] as const;
-export const taskColumns = [
+const nodeColumns = ['sn', 'cpu_milli', 'memory_mib', 'gpu', 'model'] as const;
+const taskColumns = [
   'name',
   'cpu_milli',
   'memory_mib',

@@ -5,8 +5,7 @@ import type { InstanceRange } from '../../shared/model/job-key.ts';
 import { isActive, type TaskState, taskStates } from '../../shared/model/task.ts';
 
 /** RUNNING: every instance runs or has finished. FINISHED: every one has finished. GONE: none is active. */
-export const goals = ['PENDING', 'RUNNING', 'FINISHED', 'GONE'] as const;
-export type Goal = (typeof goals)[number];
+export type Goal = 'PENDING' | 'RUNNING' | 'FINISHED' | 'GONE';
 
 export interface Verdict {
   readonly done: boolean;

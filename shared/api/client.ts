@@ -31,7 +31,7 @@ export interface ApiClientOptions {
 
 type Given<T> = keyof T extends never ? undefined : T;
 /** What a call of one route takes: its path parameters, query and body, and how to treat repeats. */
-export interface CallInput<N extends RouteName> {
+interface CallInput<N extends RouteName> {
   readonly params?: Given<RouteParams<N>>;
   readonly query?: RouteQuery<N>;
   readonly body?: RouteBody<N>;

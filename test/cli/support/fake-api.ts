@@ -5,7 +5,7 @@ import type { JobDetail, JobView, TaskView } from '../../../shared/api/views.ts'
 import type { TaskState } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 
-export interface Asked {
+interface Asked {
   readonly method: string;
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
@@ -130,7 +130,7 @@ export function taskView(instance: number, state: TaskState, changes: Partial<Ta
   };
 }
 
-export const config: TaskConfig = {
+const config: TaskConfig = {
   service: true,
   tier: 'preferred',
   priority: 0,

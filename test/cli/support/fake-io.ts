@@ -12,12 +12,12 @@ export interface FakeIoOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface FakeIo extends Io {
+interface FakeIo extends Io {
   out(): string;
   err(): string;
 }
 
-export function fakeIo(options: FakeIoOptions = {}): FakeIo {
+function fakeIo(options: FakeIoOptions = {}): FakeIo {
   let out = '';
   let err = '';
   const isTTY = options.tty === true;
