@@ -190,6 +190,9 @@ function grantData(worker: ServiceFunction, state: StateStack): void {
       'dynamodb:DeleteItem',
       'dynamodb:BatchWriteItem',
       'dynamodb:ConditionCheckItem',
+      // Batches of statements (shared/store/tx/) have rights of their own.
+      'dynamodb:PartiQLInsert',
+      'dynamodb:PartiQLUpdate',
     );
   }
 }

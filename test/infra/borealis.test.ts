@@ -173,6 +173,35 @@ describe('functions', () => {
   });
 });
 
+describe('rights on the tables', () => {
+  // PartiQL has rights of its own: PutItem and UpdateItem do not cover a statement that inserts or updates.
+  const needed = [
+    'BatchGetItem',
+    'BatchWriteItem',
+    'ConditionCheckItem',
+    'DeleteItem',
+    'GetItem',
+    'PartiQLInsert',
+    'PartiQLUpdate',
+    'PutItem',
+    'Query',
+    'UpdateItem',
+  ].map((action) => `dynamodb:${action}`);
+
+  it('cover every kind of request the store sends, on tables and indexes', () => {
+    const statements = properties('AWS::IAM::Policy').flatMap(
+      (policy) => at(policy, 'PolicyDocument.Statement') as unknown[],
+    );
+    const onData = statements.filter((statement) =>
+      [at(statement, 'Action')].flat().includes('dynamodb:GetItem'),
+    );
+    expect(onData).toHaveLength(2 * properties('AWS::Lambda::Function').length);
+    for (const statement of onData) {
+      expect(([at(statement, 'Action')].flat() as string[]).toSorted()).toEqual(needed);
+    }
+  });
+});
+
 describe('the HTTP API', () => {
   it('has every route of the table exactly once, signed by default', () => {
     const expected = [...Object.values(routes).map(({ method, path }) => `${method} ${path}`), '$default'];
