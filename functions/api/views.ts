@@ -90,7 +90,8 @@ export function agentView(
       cpuMilli: ledger.freeCpuMilli,
       ramMb: ledger.freeRamMb,
       diskMb: ledger.freeDiskMb,
-      gpuMilli: ledger.gpus.map(({ freeMilli }) => freeMilli),
+      // Cards that are gone while tasks hold them are the ledger's business only.
+      gpuMilli: ledger.gpus.slice(0, agent.capacity.gpus.length).map(({ freeMilli }) => freeMilli),
     },
     tasks: tasks.map(({ taskId }) => taskId),
   };

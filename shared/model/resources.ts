@@ -23,8 +23,11 @@ export const resourcesSchema = z.strictObject({
 });
 export type Resources = z.infer<typeof resourcesSchema>;
 
-/** One card on an agent: its model and how much of it is free, in thousandths. */
-export const gpuDeviceSchema = z.object({ model: z.string(), freeMilli: z.number().int().min(0).max(1000) });
+/**
+ * One card on an agent: its model and how much of it is free, in thousandths; below zero if the card is gone while
+ * tasks still hold something of it.
+ */
+export const gpuDeviceSchema = z.object({ model: z.string(), freeMilli: z.number().int().max(1000) });
 export type GpuDevice = z.infer<typeof gpuDeviceSchema>;
 
 /** What an agent has in total, as it registers it. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { ledgerFromCapacity } from '../../shared/domain/placement/ledger.ts';
-import { assignment, newPlacements, type Placement, readAgent } from './assign.contract.ts';
+import { assignment, newPlacements, type Placement, readAgent, releaseOf } from './assign.contract.ts';
 import type { StoreUnderTest } from './engines.ts';
-import { makeOffer, t0, unique } from './fixtures.ts';
+import { makeOffer, makeTask, t0, unique } from './fixtures.ts';
 
 /** Agents: registration, listing, heartbeats, what runs on them. */
 export function agentsContract(subject: () => StoreUnderTest): void {
@@ -48,6 +48,38 @@ export function agentsContract(subject: () => StoreUnderTest): void {
         // 100 - 2 x 100: less than nothing, so nothing more fits, and the tasks keep running.
         freeCpuMilli: -100,
         gpus: [...before.ledger.gpus, { model: 'T4', freeMilli: 1_000 }],
+      });
+    });
+
+    it('keeps what a task holds of a card that is gone for a while', async () => {
+      const store = subject().store();
+      const offer = makeOffer();
+      await store.registerAgent(offer, 'session-1', t0);
+      const task = makeTask({
+        name: unique('job'),
+        resources: { ...makeTask().resources, gpus: 1, ports: [] },
+      });
+      const held: Placement = { task, grant: { gpus: [[1, 1_000]], ports: {} } };
+      await store.insertTasks([task]);
+      await store.assign(assignment(await readAgent(store, offer.agentId), [held]));
+
+      const oneCard = { ...offer, capacity: { ...offer.capacity, gpus: ['V100'] } };
+      await store.registerAgent(oneCard, 'session-2', t0 + 1);
+      const without = await readAgent(store, offer.agentId);
+      // Less than nothing, as with the other amounts: never given out, and not forgotten.
+      expect(without.ledger.gpus.map(({ freeMilli }) => freeMilli)).toEqual([1_000, -1_000]);
+
+      await store.registerAgent(offer, 'session-3', t0 + 2);
+      const back = await readAgent(store, offer.agentId);
+      expect(back.ledger.gpus.map(({ freeMilli }) => freeMilli)).toEqual([1_000, 0]);
+
+      await store.registerAgent(oneCard, 'session-4', t0 + 3);
+      await store.release(offer.agentId, [releaseOf(held)]);
+      await store.registerAgent(offer, 'session-5', t0 + 4);
+      const free = await readAgent(store, offer.agentId);
+      expect(free.ledger).toEqual({
+        ...ledgerFromCapacity(offer.agentId, offer.capacity),
+        version: free.ledger.version,
       });
     });
 

@@ -163,7 +163,7 @@ export function assignContract(subject: () => StoreUnderTest): void {
       expect((await readAgent(store, agentId)).ledger).toEqual({ ...agent.ledger, version: 4 });
     });
 
-    it('skips what it does not know: no such agent, no such card any more', async () => {
+    it('skips an agent it does not know, and frees nothing of a card that is gone', async () => {
       const store = subject().store();
       const task = makeTask({ name: unique('job'), resources: gpuShare() });
       const placement: Placement = { task, grant: { gpus: [[1, 440]], ports: {} } };
@@ -181,7 +181,10 @@ export function assignContract(subject: () => StoreUnderTest): void {
       const { ledger } = await readAgent(store, offer.agentId);
       expect(ledger).toMatchObject({
         freeCpuMilli: 8_000,
-        gpus: [{ model: 'V100', freeMilli: 1_000 }],
+        gpus: [
+          { model: 'V100', freeMilli: 1_000 },
+          { model: 'V100', freeMilli: 0 },
+        ],
         live: [],
       });
       expect(await store.release(offer.agentId, [])).toEqual({ released: [] });

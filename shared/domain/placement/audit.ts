@@ -3,7 +3,14 @@
 import type { Ledger } from '../../model/agent.ts';
 import { liveId } from '../../model/job-key.ts';
 import type { Capacity } from '../../model/resources.ts';
-import { acceptsModel, cardShareMilli, type Holding, ledgerFromCapacity, portNeed } from './ledger.ts';
+import {
+  acceptsModel,
+  cardShareMilli,
+  type Holding,
+  ledgerFromCapacity,
+  portNeed,
+  wholeCard,
+} from './ledger.ts';
 
 /** What is wrong with one ledger. */
 export interface LedgerViolation {
@@ -82,7 +89,11 @@ function compareFree(
 }
 
 function auditCards(capacity: Capacity, ledger: Ledger, tasks: readonly Holding[], report: Report): void {
-  const expected = ledgerFromCapacity(ledger.agentId, capacity).gpus.map((card) => card.freeMilli);
+  // A card may be gone while a task holds it; what is held of it counts against nothing.
+  const cards = Math.max(capacity.gpus.length, ledger.gpus.length);
+  const expected = Array.from({ length: cards }, (_, device) =>
+    capacity.gpus[device] === undefined ? 0 : wholeCard,
+  );
   for (const { taskId, resources, grant } of tasks) {
     const share = cardShareMilli(resources);
     const devices = new Set(grant.gpus.map(([device]) => device));
@@ -94,9 +105,9 @@ function auditCards(capacity: Capacity, ledger: Ledger, tasks: readonly Holding[
     }
     if (!asAsked) report('BAD_GRANT', taskId, resources.gpus, grant.gpus.length);
   }
-  for (let device = 0; device < Math.max(expected.length, ledger.gpus.length); device++) {
+  for (const [device, free] of expected.entries()) {
     const found = ledger.gpus[device]?.freeMilli ?? 0;
-    compareFree(`gpu ${device}`, expected[device] ?? 0, found, 'GPU_DOUBLE_USE', report);
+    compareFree(`gpu ${device}`, free, found, 'GPU_DOUBLE_USE', report);
   }
 }
 

@@ -1,6 +1,7 @@
 // The agents of one plan as flat arrays: free amounts that shrink while the plan grows, and attributes turned into
 // small integers. 10,000 agents are compared 100,000 times here, so this is laid out for the loop, not for reading
 // one agent; filter.ts has the readable rule.
+import type { GpuDevice } from '../../model/resources.ts';
 import { AttributeIndex } from './attribute-index.ts';
 import { maintenanceVeto } from './filter.ts';
 import { acceptsModel, cardShareMilli, portCount } from './ledger.ts';
@@ -55,7 +56,7 @@ export class Fleet {
       ({ agent, ledger }) => portCount(agent.capacity) - ledger.usedPorts.length,
     );
     this.cardsFree = Int32Array.from(this.snapshots, ({ ledger }) =>
-      ledger.gpus.reduce((sum, card) => sum + card.freeMilli, 0),
+      ledger.gpus.reduce((sum, card) => sum + freeOf(card), 0),
     );
     this.closed = Uint8Array.from(this.snapshots, ({ agent }) => (maintenanceVeto(agent) ? 1 : 0));
     this.lastChange = new Int32Array(this.size).fill(-1);
@@ -64,7 +65,7 @@ export class Fleet {
       this.cardStart[at + 1] = (this.cardStart[at] ?? 0) + ledger.gpus.length;
     }
     const cards = this.snapshots.flatMap(({ ledger }) => ledger.gpus);
-    this.cardFree = Int32Array.from(cards, (card) => card.freeMilli);
+    this.cardFree = Int32Array.from(cards, freeOf);
     this.cardModel = Int32Array.from(cards, (card) => this.modelNumber(card.model));
   }
 
@@ -158,4 +159,9 @@ export class Fleet {
     }
     return number;
   }
+}
+
+/** A card that is gone while tasks hold it has less than nothing free (store/rebase-ledger.ts). */
+function freeOf({ freeMilli }: GpuDevice): number {
+  return Math.max(0, freeMilli);
 }

@@ -11,7 +11,7 @@ import {
 } from '../../../../shared/domain/placement/index.ts';
 import { planPlacement } from '../../../../shared/domain/placement/place.ts';
 import type { Grant, Resources } from '../../../../shared/model/resources.ts';
-import { anyPool, sampleAgent, sampleResources } from './sample-fleet.ts';
+import { anyPool, sampleAgent, sampleResources, sampleTask } from './sample-fleet.ts';
 
 const capacity = sampleAgent('a1', { capacity: { gpus: ['T4', 'V100'], portRange: [31_000, 31_003] } }).agent
   .capacity;
@@ -141,6 +141,17 @@ describe('the audit of a ledger', () => {
     ],
   ])('names %s', (_, ledger, tasks, expected) => {
     expect(auditLedger(capacity, ledger, tasks).map(({ code, what }) => `${code} ${what}`)).toEqual(expected);
+  });
+
+  it('expects less than nothing of a card that is held but gone, and no plan gives that card out', () => {
+    const agent = sampleAgent('a1', { capacity: { ...capacity, gpus: ['T4'] } }).agent;
+    const gpus = right.gpus.map((card, at) => (at === 1 ? { ...card, freeMilli: -400 } : card));
+    const ledger = { ...right, gpus };
+    const found = auditLedger(agent.capacity, ledger, held).map(({ code, what }) => `${code} ${what}`);
+    expect(found).toEqual(['BAD_GRANT t1', 'GPU_DOUBLE_USE gpu 1']);
+
+    const pending = [sampleTask('t3', { resources: sampleResources({ gpus: 1, gpuModels: ['V100'] }) })];
+    expect(planPlacement({ agents: [{ agent, ledger }], pending, running: [] }, 0).assignments).toEqual([]);
   });
 
   it('names more tasks than the agent has room for', () => {
