@@ -218,7 +218,7 @@ export function transitionsContract(subject: () => StoreUnderTest): void {
       expect(await store.getTask(stale.taskId)).toEqual(back);
     });
 
-    it('takes two changes of one task, of which one is late', async () => {
+    it('takes one of two changes of one task, whichever comes first', async () => {
       const store = subject().store();
       const [task, other] = [from('RUNNING'), from('RUNNING')];
       await store.insertTasks([task, other]);
@@ -226,8 +226,9 @@ export function transitionsContract(subject: () => StoreUnderTest): void {
         task: one,
         next: step(one, index === 2 ? 'LOST' : 'FINISHED'),
       }));
-      const outcomes = await store.transitionAll(ends);
-      expect(outcomes.map(({ kind }) => kind)).toEqual(['committed', 'committed', 'conflict']);
+      const kinds = (await store.transitionAll(ends)).map(({ kind }) => kind);
+      expect(kinds[1]).toBe('committed');
+      expect([kinds[0], kinds[2]].toSorted()).toEqual(['committed', 'conflict']);
     });
   });
 
