@@ -10,6 +10,7 @@ export function checkTaskConfig(config: TaskConfig): ConfigProblem[] {
   return [
     ...checkProcessNames(config),
     ...checkOrdering(config),
+    ...checkConstraintSize(config),
     ...checkGpus(config),
     ...checkPorts(config),
     ...checkHealth(config),
@@ -32,6 +33,19 @@ function checkProcessNames(config: TaskConfig): ConfigProblem[] {
     }
   }
   return problems;
+}
+
+/**
+ * Constraints are copied into the row of every task, and one agent is given 99 tasks in a transaction, which DynamoDB
+ * takes up to 4 MB of rows of: larger ones could never be placed and would hold up their whole pool.
+ */
+const maxConstraintBytes = 16_000;
+
+function checkConstraintSize({ constraints }: TaskConfig): ConfigProblem[] {
+  const bytes = new TextEncoder().encode(JSON.stringify(constraints)).length;
+  if (bytes <= maxConstraintBytes) return [];
+  const message = `the constraints take ${bytes} bytes, at most ${maxConstraintBytes} are possible`;
+  return [{ path: ['constraints'], message, hint: 'give the agents an attribute that says it in one value' }];
 }
 
 /** One list entry depends on the entry before it. */

@@ -94,6 +94,20 @@ const table: readonly Bad[] = [
     says: '180000',
   },
   {
+    what: 'constraints too large for the row of each task',
+    body: withTask({
+      constraints: Array.from({ length: 32 }, (_, at) => ({
+        kind: 'value',
+        attribute: `a${at}`,
+        negated: true,
+        values: Array.from({ length: 64 }, (_value, index) => `v${index}`.padEnd(20, 'x')),
+      })),
+    }),
+    status: 400,
+    code: 'INVALID_CONFIG',
+    says: 'configs[0].task.constraints',
+  },
+  {
     what: 'an environment that is not allowed',
     path: '/jobs/web/moon/good',
     body: { ...job, environment: 'moon' },

@@ -192,6 +192,21 @@ describe('checkTaskConfig', () => {
     expect(problems.map(({ path, message }) => `${formatPath(path)}: ${message}`)).toEqual(expected);
   });
 
+  it('refuses constraints that would make the row of every task large', () => {
+    const naming = (count: number): TaskConfig['constraints'] =>
+      Array.from({ length: count }, (_, at) => ({
+        kind: 'value',
+        attribute: `rack${at}`,
+        negated: true,
+        values: Array.from({ length: 64 }, (_value, number) => `${number}`.padEnd(100, 'x')),
+      }));
+    expect(checkTaskConfig(task({ constraints: naming(2) }))).toEqual([]);
+    const [problem, ...more] = checkTaskConfig(task({ constraints: naming(3) }));
+    expect(more).toEqual([]);
+    expect(problem).toMatchObject({ path: ['constraints'] });
+    expect(problem?.message).toMatch(/^the constraints take \d+ bytes, at most 16000 are possible$/);
+  });
+
   it('lists the ports that commands refer to', () => {
     const processes = [
       process('a', { cmdline: '{{thermos.ports[b]}} {{borealis.ports[a]}}' }),
