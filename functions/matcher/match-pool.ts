@@ -1,5 +1,6 @@
 // Drains what waits in one pool: load, plan, commit, and again for whatever was refused (design D2, D3).
 //
+//   burst  while many tasks are still being made, wait a little: planned whole they take fewer, fuller transactions
 //   page   up to `pendingLimit` waiting tasks in priority, age order
 //   round  plan them on the ledgers as known, commit one transaction per agent; a refused agent is read again and only
 //          what it did not take is planned anew, the others stand
@@ -7,26 +8,29 @@
 // Tasks or room that appear meanwhile bring their own wake-up, so a page that is not full is the last one.
 import { type PlacementPlan, planPlacement, type RunningTask } from '../../shared/domain/placement/index.ts';
 import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { isBorealisError } from '../../shared/lib/errors.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
 import type { Ledger } from '../../shared/model/agent.ts';
 import { jobPath, liveId } from '../../shared/model/job-key.ts';
-import { mapLimit } from '../../shared/store/flow.ts';
+import { backOff, mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, PendingRow, Store } from '../../shared/store/port.ts';
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
-import { commitAssignment } from './commit.ts';
+import { type CommitInput, commitAssignment } from './commit.ts';
 import type { ReasonWriter } from './reason-writer.ts';
 import { limitedJobs, loadRunning } from './running.ts';
 
 export interface MatcherDeps {
   readonly store: Pick<
     Store,
-    'listPending' | 'loadPool' | 'getAgent' | 'assign' | 'getJob' | 'listTasks' | 'putReasons'
+    'listPending' | 'countPending' | 'loadPool' | 'getAgent' | 'assign' | 'getJob' | 'listTasks' | 'putReasons'
   >;
   readonly reasons: ReasonWriter;
   readonly timeouts: StateTimeouts;
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: MetricPort;
+  /** Replaced in tests. */
+  readonly sleep?: (ms: number) => Promise<void>;
   readonly limits?: Partial<MatcherLimits>;
 }
 
@@ -35,6 +39,13 @@ interface MatcherLimits {
   readonly pendingLimit: number;
   /** To this many when a full page finds no place at all, so that what can't be placed never hides what can. */
   readonly maxPendingLimit: number;
+  /** So many waiting tasks are a burst; fewer are planned at once. */
+  readonly burstTasks: number;
+  /** A burst that grew by less than this since the last look is complete. */
+  readonly burstGrowth: number;
+  readonly burstLookMs: number;
+  /** Longest wait for a burst to be complete. */
+  readonly burstWaitMs: number;
   /** Transactions under way at once. */
   readonly commitsAtOnce: number;
   /** Rounds on one page before the rest is left to the next wake-up. */
@@ -46,6 +57,10 @@ interface MatcherLimits {
 const defaultLimits: MatcherLimits = {
   pendingLimit: 20_000,
   maxPendingLimit: 200_000,
+  burstTasks: 250,
+  burstGrowth: 50,
+  burstLookMs: 100,
+  burstWaitMs: 2_000,
   commitsAtOnce: 8,
   maxRounds: 30,
   reserveMs: 8_000,
@@ -99,6 +114,8 @@ class MatchRun {
   #assigned = 0;
   #rounds = 0;
   #conflicts = 0;
+  /** Why the first agent was left out. */
+  #refusal: unknown;
 
   constructor(pool: string, remainingMs: RemainingTime, deps: MatcherDeps) {
     this.#pool = pool;
@@ -114,7 +131,7 @@ class MatchRun {
     let waiting = 0;
     let complete = false;
     while (this.#remainingMs() > this.#limits.reserveMs) {
-      const page = await this.#deps.store.listPending(this.#pool, limit);
+      const page = await this.#nextPage(limit);
       if (page.length > 0 && this.#agents === undefined) await this.#loadAgents();
       const rows = page.filter((row) => this.#isOpen(row));
       const oldest = rows.reduce((at, { createdAt }) => Math.min(at, createdAt), startedAt);
@@ -132,6 +149,8 @@ class MatchRun {
       if (complete) break;
       limit = Math.min(limit * 2, this.#limits.maxPendingLimit);
     }
+    // If nothing could be written at all, it was not the agents: let it end in the dead-letter queue and its alarm.
+    if (this.#refusal !== undefined && this.#assigned === 0) throw this.#refusal;
     return {
       pool: this.#pool,
       assigned: this.#assigned,
@@ -142,6 +161,22 @@ class MatchRun {
       oldestPendingMs,
       complete,
     };
+  }
+
+  /** The waiting tasks, once no more are pouring in (or the wait for that is over). */
+  async #nextPage(limit: number): Promise<readonly PendingRow[]> {
+    const { store, sleep = pause } = this.#deps;
+    const { burstTasks, burstGrowth, burstLookMs, burstWaitMs } = this.#limits;
+    const page = await store.listPending(this.#pool, limit);
+    let seen = page.length;
+    if (seen < burstTasks || seen >= limit) return page;
+    for (let waitedMs = 0; waitedMs < burstWaitMs; waitedMs += burstLookMs) {
+      await sleep(burstLookMs);
+      const count = await store.countPending(this.#pool);
+      if (count < seen + burstGrowth) break;
+      seen = count;
+    }
+    return seen > page.length ? store.listPending(this.#pool, limit) : page;
   }
 
   /** Plans and commits one page until nothing is refused any more. */
@@ -204,26 +239,51 @@ class MatchRun {
 
   /** Commits every assignment; answers how many transactions were refused. */
   async #commit(plan: PlacementPlan, byId: ReadonlyMap<string, PendingRow>): Promise<number> {
-    const now = this.#deps.clock();
-    const deadlineAt = now + this.#deps.timeouts.ASSIGNED;
     const results = await mapLimit(
       plan.assignments,
       this.#limits.commitsAtOnce,
       async (assignment): Promise<number> => {
         const entry = this.#agents?.get(assignment.agentId);
         if (!entry) return 0;
-        const result = await commitAssignment(
-          { assignment, ledger: entry.ledger, rows: byId, now, deadlineAt },
-          this.#deps.store,
-        );
-        this.#agents?.set(assignment.agentId, { ...entry, ledger: result.ledger });
-        for (const row of result.committed) this.#settle(row, assignment.agentId);
-        for (const taskId of result.gone) this.#settled.add(taskId);
-        if (result.stale) await this.#refresh(assignment.agentId);
-        return result.stale || result.gone.length > 0 ? 1 : 0;
+        try {
+          const input = { assignment, ledger: entry.ledger, rows: byId, now, deadlineAt };
+          return await this.#commitAgent(entry, input);
+        } catch (error) {
+          return this.#failed(assignment.agentId, error);
+        }
       },
     );
     return results.reduce((sum, refused) => sum + refused, 0);
+  }
+
+  /** 1 if a transaction was refused, else 0. */
+  async #commitAgent(entry: AgentWithLedger, input: CommitInput): Promise<number> {
+    const { agentId } = input.assignment;
+    const result = await commitAssignment(input, this.#deps.store);
+    this.#agents?.set(agentId, { ...entry, ledger: result.ledger });
+    for (const row of result.committed) this.#settle(row, agentId);
+    for (const taskId of result.gone) this.#settled.add(taskId);
+    if (result.stale) await this.#refresh(agentId);
+    return result.stale || result.gone.length > 0 ? 1 : 0;
+  }
+
+  /**
+   * One agent must not cost the pool its wake-up, which would be hidden for minutes and all later ones behind it: rows
+   * that are throttled are tried again, an agent whose assignment is refused for good is left out. Counts as refused.
+   */
+  async #failed(agentId: string, error: unknown): Promise<number> {
+    if (isBorealisError(error, 'THROTTLED')) {
+      await backOff(this.#rounds);
+      await this.#refresh(agentId);
+    } else if (isBorealisError(error, 'INTERNAL')) {
+      this.#deps.log.error('an assignment was refused for good; its agent is left out', { agentId, error });
+      this.#deps.meter.count('AssignFailures', 1);
+      this.#agents?.delete(agentId);
+      this.#refusal ??= error;
+    } else {
+      throw error;
+    }
+    return 1;
   }
 
   #settle(row: PendingRow, agentId: string): void {

@@ -4,6 +4,7 @@ import { type MatcherDeps, matchPool } from '../../../functions/matcher/match-po
 import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts';
 import { auditLedger } from '../../../shared/domain/placement/index.ts';
 import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
+import { BorealisError } from '../../../shared/lib/errors.ts';
 import type { PendingReason } from '../../../shared/model/reason.ts';
 import { isOnAgent } from '../../../shared/model/task.ts';
 import type { AssignInput, Store } from '../../../shared/store/port.ts';
@@ -34,14 +35,19 @@ async function waitingJob(instances: number, task: Parameters<typeof submission>
   return job;
 }
 
-function match(over: Partial<Store> = {}, limits: MatcherDeps['limits'] = {}, remainingMs = () => 600_000) {
+function match(
+  over: Partial<Store> = {},
+  limits: MatcherDeps['limits'] = {},
+  remainingMs = () => 600_000,
+  log = new FakeLog(),
+) {
   const store: Store = { ...world.store, ...over };
   return matchPool('default', remainingMs, {
     store,
     reasons: createReasonWriter(store, () => world.now),
     timeouts: defaultTimeouts,
     clock: () => world.now,
-    log: new FakeLog(),
+    log,
     meter: new FakeMeter(),
     limits,
   });
@@ -151,6 +157,45 @@ describe('matchPool', () => {
     });
     expect(report).toMatchObject({ assigned: 119, waiting: 1, conflicts: 1 });
     await ledgerAddsUp('big');
+  });
+
+  it('tries an agent again whose rows were throttled; the others stand', async () => {
+    await world.report([cores('one', 5), cores('two', 5)]);
+    await waitingJob(10);
+    let throttled = 0;
+    const report = await match({
+      assign: async (input) => {
+        if (input.agentId === 'one' && throttled++ < 2) throw new BorealisError('THROTTLED', 'busy');
+        return world.store.assign(input);
+      },
+    });
+    expect(report).toMatchObject({ assigned: 10, waiting: 0, conflicts: 2, complete: true });
+    await ledgerAddsUp('one');
+    await ledgerAddsUp('two');
+  });
+
+  it('leaves out an agent whose assignment the store refuses for good, and says so', async () => {
+    await world.report([cores('one', 5), cores('two', 5)]);
+    await waitingJob(10);
+    const log = new FakeLog();
+    const assign: Store['assign'] = async (input) => {
+      if (input.agentId === 'one') throw new BorealisError('INTERNAL', 'item too large');
+      return world.store.assign(input);
+    };
+    const report = await match({ assign }, {}, undefined, log);
+    expect(report).toMatchObject({ assigned: 5, waiting: 5, complete: true });
+    expect(log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
+    await ledgerAddsUp('two');
+  });
+
+  it.each([
+    ['UNAVAILABLE', 'is gone'],
+    ['INTERNAL', 'refuses every assignment'],
+  ] as const)('fails with %s when the store %s, so that the wake-up comes again', async (code) => {
+    await world.report([cores('one', 5), cores('two', 5)]);
+    await waitingJob(1);
+    const assign = () => Promise.reject(new BorealisError(code, 'no'));
+    await expect(match({ assign })).rejects.toMatchObject({ code });
   });
 
   it('counts what already runs against a limit constraint, over rounds and runs', async () => {
