@@ -2,6 +2,7 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { fanoutEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { quietLogger } from '../../shared/store/quiet-logger.ts';
 import { decodeStreamRecord } from '../../shared/store/stream.ts';
 import { createAgentCommandPort } from '../clients/agent-commands.ts';
 import { createEventPort } from '../clients/event-port.ts';
@@ -25,7 +26,10 @@ export function createHandler(environment: Environment) {
     configs: createConfigCache(store),
     messages,
     agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
-    events: createEventPort(new EventBridgeClient({ maxAttempts: 5 }), env.EVENT_BUS_NAME),
+    events: createEventPort(
+      new EventBridgeClient({ maxAttempts: 5, logger: quietLogger }),
+      env.EVENT_BUS_NAME,
+    ),
     cluster: env.BOREALIS_CLUSTER,
     queues: {
       matcher: env.MATCHER_QUEUE_URL,

@@ -6,6 +6,7 @@
 //          what it did not take is planned anew, the others stand
 //
 // Tasks or room that appear meanwhile bring their own wake-up, so a page that is not full is the last one.
+import { setTimeout as pause } from 'node:timers/promises';
 import { type PlacementPlan, planPlacement, type RunningTask } from '../../shared/domain/placement/index.ts';
 import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
@@ -22,7 +23,14 @@ import { limitedJobs, loadRunning } from './running.ts';
 export interface MatcherDeps {
   readonly store: Pick<
     Store,
-    'listPending' | 'countPending' | 'loadPool' | 'getAgent' | 'assign' | 'getJob' | 'listTasks' | 'putReasons'
+    | 'listPending'
+    | 'countPending'
+    | 'loadPool'
+    | 'getAgent'
+    | 'assign'
+    | 'getJob'
+    | 'listTasks'
+    | 'putReasons'
   >;
   readonly reasons: ReasonWriter;
   readonly timeouts: StateTimeouts;
@@ -245,6 +253,8 @@ class MatchRun {
       async (assignment): Promise<number> => {
         const entry = this.#agents?.get(assignment.agentId);
         if (!entry) return 0;
+        const now = this.#deps.clock();
+        const deadlineAt = now + this.#deps.timeouts.ASSIGNED;
         try {
           const input = { assignment, ledger: entry.ledger, rows: byId, now, deadlineAt };
           return await this.#commitAgent(entry, input);

@@ -10,6 +10,7 @@ import {
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { storeError } from './errors.ts';
 import type { CapacityMeter } from './port.ts';
+import { quietLogger } from './quiet-logger.ts';
 
 export interface ConnectionOptions {
   /** Absent = the region's own endpoint. */
@@ -28,6 +29,7 @@ export function createClient(options: ConnectionOptions = {}): DynamoDBClient {
       credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
     }),
     maxAttempts: 5,
+    logger: quietLogger,
     requestHandler: { connectionTimeout: 2_000, requestTimeout: 10_000, httpAgent: agent, httpsAgent: agent },
   });
 }

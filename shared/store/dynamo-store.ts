@@ -9,7 +9,7 @@ import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from '.
 import { getAgent, listAgents, loadPool } from './read/agents.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled } from './read/jobs.ts';
 import { getReasons, lastSeen } from './read/notes.ts';
-import { listPending, pendingPools } from './read/pending.ts';
+import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
 import { assignTasks } from './tx/assign-tasks.ts';
 import { createJob } from './tx/create-job.ts';
@@ -71,6 +71,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     transitionAll: (writes) => transitionTasks(connection, { writes, historyMs, one: transition }),
 
     listPending: (pool, limit) => listPending(connection, pool, limit),
+    countPending: (pool) => countPending(connection, pool),
     assign: (input) => assignTasks(connection, input),
     release: (agentId, releases) => releaseResources(connection, agentId, releases),
     putReasons: (reasons) => putReasons(connection, reasons),

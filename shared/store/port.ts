@@ -122,6 +122,8 @@ export interface Store {
   // -- matching --
   /** Waiting tasks of a pool in priority then age order, up to `limit`. Index read: may lag; commits are conditional. */
   listPending(pool: string, limit: number): Promise<readonly PendingRow[]>;
+  /** How many tasks of a pool wait, from the same index. */
+  countPending(pool: string): Promise<number>;
   assign(input: AssignInput): Promise<AssignOutcome>;
   /** Gives resources back; a task not in the ledger's `live` is skipped, so repeating changes nothing. */
   release(agentId: string, releases: readonly Release[]): Promise<{ readonly released: readonly string[] }>;

@@ -5,7 +5,7 @@ import type { Connection } from '../connection.ts';
 import { pendingPartition, pendingShards, poolsPartition } from '../keys.ts';
 import type { PendingRow } from '../port.ts';
 import { pendingIndex } from '../tables.ts';
-import { queryAll, queryPage } from './query.ts';
+import { countAll, queryAll, queryPage } from './query.ts';
 
 const smallestPage = 50;
 const largestPage = 2_000;
@@ -76,6 +76,22 @@ function takeInOrder(shards: readonly Shard[], merged: PendingRow[], limit: numb
 
 function headOf(shard: Shard): string {
   return shard.rows[shard.position]?.[pendingIndex.sortKey] as string;
+}
+
+/** Counts without reading the rows out; costs the same read units as listing them. */
+export async function countPending(connection: Connection, pool: string): Promise<number> {
+  const counts = await Promise.all(
+    Array.from({ length: pendingShards }, (_, shard) =>
+      countAll(connection, 'countPending', {
+        TableName: connection.state,
+        IndexName: pendingIndex.name,
+        KeyConditionExpression: '#shard = :shard',
+        ExpressionAttributeNames: { '#shard': pendingIndex.partitionKey },
+        ExpressionAttributeValues: { ':shard': pendingPartition(pool, shard) },
+      }),
+    ),
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** Of the pools that ever had a task, those with a waiting one: one entry read per shard. */

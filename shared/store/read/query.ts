@@ -53,6 +53,27 @@ export async function queryAll(
   return rows;
 }
 
+/** How many rows a query finds, over all its pages. */
+export async function countAll(
+  connection: Connection,
+  operation: string,
+  input: QueryCommandInput,
+): Promise<number> {
+  let count = 0;
+  let start: Record<string, unknown> | undefined;
+  do {
+    const command = new QueryCommand({
+      ...input,
+      Select: 'COUNT',
+      ...(start && { ExclusiveStartKey: start }),
+    });
+    const page = await send<QueryCommandOutput>(connection, operation, 'read', command);
+    count += page.Count ?? 0;
+    start = page.LastEvaluatedKey;
+  } while (start !== undefined);
+  return count;
+}
+
 /** The rows of these keys, consistent, in no order; keys without a row are left out, repeated keys asked once. */
 export async function batchGet(
   connection: Connection,
