@@ -191,7 +191,7 @@ describe('matchPool', () => {
   it.each([
     ['UNAVAILABLE', 'is gone'],
     ['INTERNAL', 'refuses every assignment'],
-  ] as const)('fails with %s when the store %s, so that the wake-up comes again', async (code) => {
+  ] as const)('fails with %s when the store %s, so that the wake-up comes again', async (code, _what) => {
     await world.report([cores('one', 5), cores('two', 5)]);
     await waitingJob(1);
     const assign = () => Promise.reject(new BorealisError(code, 'no'));
