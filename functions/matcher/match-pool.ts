@@ -1,10 +1,12 @@
 // Drains what waits in one pool: load, plan, commit, and again for whatever was refused (design D2, D3).
 //
+//   burst  while many tasks are still being made, wait a little: planned whole they take fewer, fuller transactions
 //   page   up to `pendingLimit` waiting tasks in priority, age order
 //   round  plan them on the ledgers as known, commit one transaction per agent; a refused agent is read again and only
 //          what it did not take is planned anew, the others stand
 //
 // Tasks or room that appear meanwhile bring their own wake-up, so a page that is not full is the last one.
+import { setTimeout as pause } from 'node:timers/promises';
 import { type PlacementPlan, planPlacement, type RunningTask } from '../../shared/domain/placement/index.ts';
 import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
@@ -21,13 +23,22 @@ import { limitedJobs, loadRunning } from './running.ts';
 export interface MatcherDeps {
   readonly store: Pick<
     Store,
-    'listPending' | 'loadPool' | 'getAgent' | 'assign' | 'getJob' | 'listTasks' | 'putReasons'
+    | 'listPending'
+    | 'countPending'
+    | 'loadPool'
+    | 'getAgent'
+    | 'assign'
+    | 'getJob'
+    | 'listTasks'
+    | 'putReasons'
   >;
   readonly reasons: ReasonWriter;
   readonly timeouts: StateTimeouts;
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: MetricPort;
+  /** Replaced in tests. */
+  readonly sleep?: (ms: number) => Promise<void>;
   readonly limits?: Partial<MatcherLimits>;
 }
 
@@ -36,6 +47,13 @@ interface MatcherLimits {
   readonly pendingLimit: number;
   /** To this many when a full page finds no place at all, so that what can't be placed never hides what can. */
   readonly maxPendingLimit: number;
+  /** So many waiting tasks are a burst; fewer are planned at once. */
+  readonly burstTasks: number;
+  /** A burst that grew by less than this since the last look is complete. */
+  readonly burstGrowth: number;
+  readonly burstLookMs: number;
+  /** Longest wait for a burst to be complete. */
+  readonly burstWaitMs: number;
   /** Transactions under way at once. */
   readonly commitsAtOnce: number;
   /** Rounds on one page before the rest is left to the next wake-up. */
@@ -47,6 +65,10 @@ interface MatcherLimits {
 const defaultLimits: MatcherLimits = {
   pendingLimit: 20_000,
   maxPendingLimit: 200_000,
+  burstTasks: 250,
+  burstGrowth: 50,
+  burstLookMs: 100,
+  burstWaitMs: 2_000,
   commitsAtOnce: 8,
   maxRounds: 30,
   reserveMs: 8_000,
@@ -117,7 +139,7 @@ class MatchRun {
     let waiting = 0;
     let complete = false;
     while (this.#remainingMs() > this.#limits.reserveMs) {
-      const page = await this.#deps.store.listPending(this.#pool, limit);
+      const page = await this.#nextPage(limit);
       if (page.length > 0 && this.#agents === undefined) await this.#loadAgents();
       const rows = page.filter((row) => this.#isOpen(row));
       const oldest = rows.reduce((at, { createdAt }) => Math.min(at, createdAt), startedAt);
@@ -147,6 +169,22 @@ class MatchRun {
       oldestPendingMs,
       complete,
     };
+  }
+
+  /** The waiting tasks, once no more are pouring in (or the wait for that is over). */
+  async #nextPage(limit: number): Promise<readonly PendingRow[]> {
+    const { store, sleep = pause } = this.#deps;
+    const { burstTasks, burstGrowth, burstLookMs, burstWaitMs } = this.#limits;
+    const page = await store.listPending(this.#pool, limit);
+    let seen = page.length;
+    if (seen < burstTasks || seen >= limit) return page;
+    for (let waitedMs = 0; waitedMs < burstWaitMs; waitedMs += burstLookMs) {
+      await sleep(burstLookMs);
+      const count = await store.countPending(this.#pool);
+      if (count < seen + burstGrowth) break;
+      seen = count;
+    }
+    return seen > page.length ? store.listPending(this.#pool, limit) : page;
   }
 
   /** Plans and commits one page until nothing is refused any more. */
@@ -209,14 +247,14 @@ class MatchRun {
 
   /** Commits every assignment; answers how many transactions were refused. */
   async #commit(plan: PlacementPlan, byId: ReadonlyMap<string, PendingRow>): Promise<number> {
-    const now = this.#deps.clock();
-    const deadlineAt = now + this.#deps.timeouts.ASSIGNED;
     const results = await mapLimit(
       plan.assignments,
       this.#limits.commitsAtOnce,
       async (assignment): Promise<number> => {
         const entry = this.#agents?.get(assignment.agentId);
         if (!entry) return 0;
+        const now = this.#deps.clock();
+        const deadlineAt = now + this.#deps.timeouts.ASSIGNED;
         try {
           const input = { assignment, ledger: entry.ledger, rows: byId, now, deadlineAt };
           return await this.#commitAgent(entry, input);
