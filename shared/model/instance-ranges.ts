@@ -89,3 +89,15 @@ export function overlappingInstances(ranges: readonly InstanceRange[]): Instance
   }
   return normaliseInstances(twice);
 }
+
+/** Every instance of the set, ascending. */
+export function listInstances(ranges: readonly InstanceRange[]): number[] {
+  return normaliseInstances(ranges).flatMap(([low, high]) =>
+    Array.from({ length: high - low + 1 }, (_none, index) => low + index),
+  );
+}
+
+/** The set of the given instances, in any order, as ranges. */
+export function toInstanceRanges(instances: Iterable<number>): InstanceRange[] {
+  return normaliseInstances(Array.from(instances, (instance): InstanceRange => [instance, instance]));
+}

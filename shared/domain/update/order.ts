@@ -1,0 +1,75 @@
+// In which order the instances of an update have their turn (spec/updates.md section 5): first those that are created,
+// then those that are replaced, then those that are removed, ascending within each class. The way back goes through
+// the same order from its end. A position is an index into this order.
+import {
+  intersectInstances,
+  listInstances,
+  normaliseInstances,
+  subtractInstances,
+} from '../../model/instance-ranges.ts';
+import type { InstanceRange } from '../../model/job-key.ts';
+import type { ConfiguredInstances, UpdateRecord } from '../../model/update.ts';
+
+type Instructions = Pick<UpdateRecord, 'initial' | 'desired'>;
+
+/** The three classes of the instances of an update. */
+export interface InstanceClasses {
+  readonly add: InstanceRange[];
+  readonly update: InstanceRange[];
+  readonly remove: InstanceRange[];
+}
+
+/** Sorts the instances of the instructions into their classes. */
+export function classesOf({ initial, desired }: Instructions): InstanceClasses {
+  const before = instancesOf(initial);
+  const after = instancesOf(desired);
+  return {
+    add: subtractInstances(after, before),
+    update: intersectInstances(after, before),
+    remove: subtractInstances(before, after),
+  };
+}
+
+/** All instances of the update, in the order of the way forward. */
+export function orderOf(instructions: Instructions): number[] {
+  const { add, update, remove } = classesOf(instructions);
+  return [...listInstances(add), ...listInstances(update), ...listInstances(remove)];
+}
+
+/** Every instance that has a config. */
+export function instancesOf(configured: readonly ConfiguredInstances[]): InstanceRange[] {
+  return normaliseInstances(configured.flatMap(({ instances }) => instances));
+}
+
+/** A lookup of the config of an instance; undefined = it shall not exist. */
+export function configLookup(
+  configured: readonly ConfiguredInstances[],
+): (instance: number) => string | undefined {
+  const ranges = configured
+    .flatMap(({ configId, instances }) => instances.map(([low, high]) => ({ low, high, configId })))
+    .sort((a, b) => a.low - b.low);
+  return (instance) => {
+    let [from, to] = [0, ranges.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((ranges[middle]?.high ?? 0) < instance) from = middle + 1;
+      else to = middle;
+    }
+    const found = ranges[from];
+    return found !== undefined && found.low <= instance ? found.configId : undefined;
+  };
+}
+
+/** The given instances by config, each config once, in order of their first instance. */
+export function groupByConfig(
+  instances: readonly { readonly instance: number; readonly configId: string }[],
+): ConfiguredInstances[] {
+  const sorted = instances.toSorted((a, b) => a.instance - b.instance);
+  return Array.from(
+    Map.groupBy(sorted, ({ configId }) => configId),
+    ([configId, members]) => ({
+      configId,
+      instances: normaliseInstances(members.map(({ instance }): InstanceRange => [instance, instance])),
+    }),
+  );
+}
