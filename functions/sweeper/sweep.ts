@@ -45,27 +45,54 @@ export interface SweepReport {
   readonly complete: boolean;
 }
 
-/** One sweep. Pools are woken first, so that a long sweep never delays them. */
+/**
+ * One sweep. Pools are woken first, so that a long sweep never delays them. Each part is tried whatever became of the
+ * others, for none of them can be done by anybody else; the first failure is thrown at the end.
+ */
 export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Promise<SweepReport> {
-  const pools = await deps.store.pendingPools();
-  await deps.messages.send(deps.matcherQueueUrl, pools.map(matcherWake));
+  const failures: unknown[] = [];
+  const attempt = async <T>(what: string, work: Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      failures.push(error);
+      deps.log.error(`${what} failed; the rest of the sweep goes on`, { error });
+      return otherwise;
+    }
+  };
   const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
-  const jobs = await mapLimit(shards, shardsAtOnce, (shard) =>
-    deps.store.listUnreconciled(shard, deps.clock(), pageSize),
-  );
-  await deps.messages.send(deps.reconcilerQueueUrl, jobs.flat().map(reconcileWake));
-  const swept = await mapLimit(shards, shardsAtOnce, (shard) => sweepShard(shard, remainingMs, deps));
+  const poolsWoken = await attempt('waking pools', wakePools(deps), 0);
+  const jobsWoken = await attempt('waking jobs', wakeJobs(shards, deps), 0);
+  const swept = await mapLimit(shards, shardsAtOnce, (shard) => {
+    const report: ShardReport = { lost: 0, released: 0, deferred: 0, complete: false };
+    return attempt(`sweeping shard ${shard}`, sweepShard(shard, report, remainingMs, deps), report);
+  });
   const report: SweepReport = {
     timedOut: swept.reduce((sum, { lost }) => sum + lost, 0),
     released: swept.reduce((sum, { released }) => sum + released, 0),
     deferred: swept.reduce((sum, { deferred }) => sum + deferred, 0),
-    poolsWoken: pools.length,
-    jobsWoken: jobs.flat().length,
+    poolsWoken,
+    jobsWoken,
     complete: swept.every(({ complete }) => complete),
   };
   deps.log.info('swept', { ...report });
   deps.meter.count('TimedOutTasks', report.timedOut);
+  if (failures.length > 0) throw failures[0];
   return report;
+}
+
+async function wakePools(deps: SweeperDeps): Promise<number> {
+  const pools = await deps.store.pendingPools();
+  await deps.messages.send(deps.matcherQueueUrl, pools.map(matcherWake));
+  return pools.length;
+}
+
+async function wakeJobs(shards: readonly number[], deps: SweeperDeps): Promise<number> {
+  const jobs = await mapLimit(shards, shardsAtOnce, (shard) =>
+    deps.store.listUnreconciled(shard, deps.clock(), pageSize),
+  );
+  await deps.messages.send(deps.reconcilerQueueUrl, jobs.flat().map(reconcileWake));
+  return jobs.flat().length;
 }
 
 interface ShardReport {
@@ -77,10 +104,10 @@ interface ShardReport {
 
 async function sweepShard(
   shard: number,
+  report: ShardReport,
   remainingMs: RemainingTime,
   deps: SweeperDeps,
 ): Promise<ShardReport> {
-  const report: ShardReport = { lost: 0, released: 0, deferred: 0, complete: false };
   while (remainingMs() > reserveMs) {
     const due = await deps.store.listDue(shard, deps.clock(), pageSize);
     const moved = await sweepPage(due, report, deps);

@@ -5,12 +5,14 @@ import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
 import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import { randomIds } from '../../../shared/lib/ports.ts';
 import { dueShards } from '../../../shared/store/keys.ts';
-import { t0 } from '../../contract/fixtures.ts';
+import type { Store } from '../../../shared/store/port.ts';
+import { makeConfig, t0 } from '../../contract/fixtures.ts';
 import {
   createWorld,
   pathOf,
   queues,
   registration,
+  smallResources,
   statusReport,
   submission,
   type World,
@@ -22,9 +24,9 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
-const run = (remainingMs = 60_000) =>
+const run = (remainingMs = 60_000, over: Partial<Store> = {}) =>
   sweep(() => remainingMs, {
-    store: world.store,
+    store: { ...world.store, ...over },
     shards: dueShards,
     messages: world.messages,
     matcherQueueUrl: queues.matcher,
@@ -122,6 +124,29 @@ describe('sweep', () => {
     await world.reconcile(job);
     expect(await run()).toMatchObject({ poolsWoken: 1 });
     expect(world.messages.bodies(queues.matcher)).toEqual([{ v: 1, pool: 'default' }]);
+  });
+
+  it.each<[string, () => Partial<Store>]>([
+    ['pools cannot be read', () => ({ pendingPools: () => Promise.reject(new Error('down')) })],
+    ['jobs cannot be read', () => ({ listUnreconciled: () => Promise.reject(new Error('down')) })],
+    [
+      'another shard cannot be read',
+      () => ({
+        listDue: (shard, now, limit) =>
+          shard === 0 ? Promise.reject(new Error('down')) : world.store.listDue(shard, now, limit),
+      }),
+    ],
+  ])('ends what it can when %s, and fails only then', async (_what, breaking) => {
+    await world.report([registration('a1')]);
+    // Enough tasks that every shard of the index holds some.
+    const config = makeConfig({ resources: { ...smallResources, cpuMilli: 1 } });
+    const job = submission({ configs: [{ instances: [[0, 49]], task: config }] });
+    await world.call('POST', pathOf(job), { body: job });
+    await world.run();
+    world.now = t0 + 5 * 60_000;
+    await expect(run(60_000, breaking())).rejects.toThrow('down');
+    const lost = (await world.tasks(job)).filter(({ state }) => state === 'LOST');
+    expect(lost.length).toBeGreaterThan(25);
   });
 
   it('leaves the rest to the next minute when its time is short', async () => {
