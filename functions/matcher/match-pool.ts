@@ -200,12 +200,21 @@ class MatchRun {
       const refused = await this.#commit(plan, byId);
       rows = rows.filter((row) => this.#isOpen(row));
       if (refused === 0) {
-        await this.#deps.reasons.write(plan.unplaced, byId);
+        await this.#writeReasons(plan, byId);
         return { waiting: rows.length, complete: true };
       }
       this.#conflicts += refused;
     }
     return { waiting: rows.length, complete: false };
+  }
+
+  /** A convenience for people, written anew by the next run: never worth failing this one. */
+  async #writeReasons(plan: PlacementPlan, byId: ReadonlyMap<string, PendingRow>): Promise<void> {
+    try {
+      await this.#deps.reasons.write(plan.unplaced, byId);
+    } catch (error) {
+      this.#deps.log.warn('why tasks wait could not be written', { pool: this.#pool, error });
+    }
   }
 
   async #loadAgents(): Promise<void> {

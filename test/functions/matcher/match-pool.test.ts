@@ -198,6 +198,13 @@ describe('matchPool', () => {
     await expect(match({ assign })).rejects.toMatchObject({ code });
   });
 
+  it('is done although the reasons could not be written', async () => {
+    await world.report([cores('one', 1)]);
+    await waitingJob(2);
+    const putReasons = () => Promise.reject(new BorealisError('THROTTLED', 'busy'));
+    expect(await match({ putReasons })).toMatchObject({ assigned: 1, waiting: 1, complete: true });
+  });
+
   it('counts what already runs against a limit constraint, over rounds and runs', async () => {
     const racks = ['r1', 'r1', 'r2'];
     await world.report(racks.map((rack, index) => cores(`a${index}`, 8, { attributes: { rack: [rack] } })));
