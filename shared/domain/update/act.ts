@@ -1,8 +1,10 @@
 // From verdicts on single instances to actions: take-downs as far as the availability budget allows, creations, and who
 // waits for what. An instance that has waited for a place for too long stops the update or turns it back.
 import type { InstanceEvent, UpdateRecord } from '../../model/update.ts';
-import { type Budget, budgetOf, isUp } from './budget.ts';
-import type { InstanceVerdict, UpdateTask, WaitReason } from './evaluate-instance.ts';
+import { type Budget, budgetOf } from './budget.ts';
+import type { InstanceVerdict, WaitReason } from './evaluate-instance.ts';
+import type { UpdateTask } from './newest-task.ts';
+import { isUp } from './newest-task.ts';
 import { limitOf } from './pass.ts';
 import { moveTo } from './record.ts';
 import { type Run, recordOf } from './run.ts';

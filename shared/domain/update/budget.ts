@@ -5,11 +5,13 @@
 // Not counted, since waiting for them could last for ever and the update may be their very cure:
 //   - instances that were down when the update began;
 //   - instances that failed in this direction: the user bears them by `maxFailedInstances`;
+//   - instances that keep failing, be it the old version: one failure is waited out, a crash loop is not;
 //   - instances that shall not exist (yet, or any more);
 //   - on the way back, instances still to be put back that do not run their original config.
 import { listInstances } from '../../model/instance-ranges.ts';
 import type { UpdateRecord } from '../../model/update.ts';
-import { newestTask, type UpdateTask } from './evaluate-instance.ts';
+import { keepsFailing } from './failures.ts';
+import { isUp, newestTask, type UpdateTask } from './newest-task.ts';
 import type { Pass } from './pass.ts';
 
 export interface Budget {
@@ -29,17 +31,13 @@ export function budgetOf(
 ): Budget {
   const borne = new Set([...listInstances(update.downAtStart), ...pass.failed]);
   const wanted = wantedIn(pass, views);
-  const counts = (instance: number) => !borne.has(instance) && wanted(instance);
+  const counts = (instance: number) =>
+    !borne.has(instance) && wanted(instance) && !keepsFailing(views.get(instance) ?? [], update.createdAt);
   let down = othersDown;
   for (const [instance, tasks] of views) {
     if ((pass.taken.has(instance) || !isUp(tasks)) && counts(instance)) down++;
   }
   return { counts, left: limit - down };
-}
-
-/** Does the instance serve? */
-export function isUp(tasks: readonly UpdateTask[]): boolean {
-  return newestTask(tasks)?.state === 'RUNNING';
 }
 
 /** Is it a loss to the job if an instance is down? */

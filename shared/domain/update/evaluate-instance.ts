@@ -13,16 +13,7 @@
 //   yes     same config, any other               WAIT
 import { isTerminal, type Task } from '../../model/task.ts';
 import { countFailures } from './failures.ts';
-
-/** What an update looks at in a task. */
-export type UpdateTask = Pick<Task, 'taskId' | 'generation' | 'configId' | 'state' | 'events'>;
-
-/** One instance of the job and what it has run. */
-export interface InstanceView {
-  readonly instance: number;
-  /** The newest task, whatever its state, and those that ended since the instance's turn began. Empty: none known. */
-  readonly tasks: readonly UpdateTask[];
-}
+import { newestTask, type UpdateTask } from './newest-task.ts';
 
 export interface InstanceQuestion {
   readonly tasks: readonly UpdateTask[];
@@ -107,12 +98,4 @@ const waitReasons: Readonly<Partial<Record<Task['state'], WaitReason>>> = {
 /** When the task came into its state, epoch ms. */
 function enteredAt({ events }: UpdateTask): number {
   return events.at(-1)?.at ?? 0;
-}
-
-/** The task of the highest generation. */
-export function newestTask(tasks: readonly UpdateTask[]): UpdateTask | undefined {
-  return tasks.reduce<UpdateTask | undefined>(
-    (newest, task) => (newest === undefined || task.generation > newest.generation ? task : newest),
-    undefined,
-  );
 }

@@ -10,11 +10,11 @@ import { toInstanceRanges } from '../../model/instance-ranges.ts';
 import type { InstanceRange } from '../../model/job-key.ts';
 import type { UpdateRecord } from '../../model/update.ts';
 import { act, type UpdateEvaluation } from './act.ts';
-import type { InstanceView } from './evaluate-instance.ts';
+import type { InstanceView } from './newest-task.ts';
 import { nextTurns, noneLeft, openPass } from './pass.ts';
 import { pulseExpired } from './pulse.ts';
 import { moveTo } from './record.ts';
-import { begin, judge, noteLandedKills, type Run, recordOf } from './run.ts';
+import { begin, judge, noteLandedKills, noteRelapses, type Run, recordOf } from './run.ts';
 import { awaitingStatus, isRolling } from './status-machine.ts';
 import { pausesBefore } from './strategy.ts';
 
@@ -76,6 +76,7 @@ function evaluateDirection(
     incomplete: false,
   };
   noteLandedKills(run);
+  noteRelapses(run);
   for (const instance of run.pass.working.keys()) judge(run, instance);
   const stopped = failureEnd(run) ?? startGroups(run) ?? successEnd(run);
   if (stopped) return { ...nothing, next: stopped, instanceEvents: run.instanceEvents };

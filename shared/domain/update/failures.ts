@@ -4,7 +4,7 @@
 // a question of room, not of the version. A task lost with its agent counts nothing either, up to a limit: agents do
 // die, but a version that takes its agents down with it must not go through the whole fleet.
 import { isTerminal, type TaskState } from '../../model/task.ts';
-import type { UpdateTask } from './evaluate-instance.ts';
+import { newestTask, type UpdateTask } from './newest-task.ts';
 
 /** Tasks of one instance that may be lost with their agents in one turn before further ones count as failures. */
 export const toleratedLosses = 2;
@@ -33,4 +33,16 @@ export function countFailures(tasks: readonly UpdateTask[], configId: string, si
     if (kind === 'LOSS') losses++;
   }
   return failures + Math.max(0, losses - toleratedLosses);
+}
+
+/**
+ * Does the instance keep failing, whatever it runs: throttled by the task machine, or failed at least twice since a
+ * time (epoch ms)? Then waiting for it to come back by itself makes no sense.
+ */
+export function keepsFailing(tasks: readonly UpdateTask[], since: number): boolean {
+  if (newestTask(tasks)?.state === 'THROTTLED') return true;
+  const failures = tasks.filter(
+    (task) => (task.events.at(-1)?.at ?? 0) >= since && endKind(task) === 'FAILURE',
+  );
+  return failures.length >= 2;
 }

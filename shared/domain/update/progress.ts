@@ -9,7 +9,7 @@ import {
 import type { InstanceRange } from '../../model/job-key.ts';
 import { isActive } from '../../model/task.ts';
 import type { ConfiguredInstances, UpdateRecord } from '../../model/update.ts';
-import { type InstanceView, newestTask } from './evaluate-instance.ts';
+import { type InstanceView, newestTask } from './newest-task.ts';
 import { configLookup, groupByConfig, orderOf } from './order.ts';
 import { openPass } from './pass.ts';
 

@@ -4,7 +4,8 @@ import { BorealisError } from '../../lib/errors.ts';
 import { toInstanceRanges } from '../../model/instance-ranges.ts';
 import { isTerminal } from '../../model/task.ts';
 import type { InstanceEvent, UpdateRecord } from '../../model/update.ts';
-import { evaluateInstance, type InstanceVerdict, newestTask, type UpdateTask } from './evaluate-instance.ts';
+import { evaluateInstance, type InstanceVerdict } from './evaluate-instance.ts';
+import { newestTask, type UpdateTask } from './newest-task.ts';
 import type { Pass } from './pass.ts';
 import { packWorking, sameRanges } from './record.ts';
 
@@ -41,6 +42,23 @@ export function noteLandedKills({ pass, views }: Run): void {
 function livingTask(tasks: readonly UpdateTask[]): UpdateTask | undefined {
   const newest = newestTask(tasks);
   return newest === undefined || newest.state === 'KILLING' || isTerminal(newest.state) ? undefined : newest;
+}
+
+/**
+ * An instance that was done and is throttled since, for its new tasks keep ending, counts as failed after all. Only on
+ * the way forward (nothing may stop the way back for what it has already put back), and only for those among the views.
+ */
+export function noteRelapses(run: Run): void {
+  const { pass, views } = run;
+  if (pass.back) return;
+  for (const instance of pass.order.slice(0, pass.visited)) {
+    if (pass.working.has(instance) || pass.failed.has(instance)) continue;
+    const newest = newestTask(views.get(instance) ?? []);
+    if (newest?.state !== 'THROTTLED' || newest.configId !== pass.target(instance)) continue;
+    pass.failed.add(instance);
+    run.lastFailed = instance;
+    note(run, instance, 'INSTANCE_UPDATE_FAILED');
+  }
 }
 
 /** Looks at an instance whose turn it is, and notes what has come of it. */

@@ -16,10 +16,10 @@ import {
   type UpdateSettings,
   type UpdateSettingsInput,
 } from '../../model/update.ts';
-import { isUp } from './budget.ts';
 import { checkMessage } from './calls.ts';
 import { diffJob, isUnchanged, type JobDiff, restrictTo } from './diff.ts';
-import type { InstanceView } from './evaluate-instance.ts';
+import type { InstanceView } from './newest-task.ts';
+import { isUp } from './newest-task.ts';
 import { instancesOf } from './order.ts';
 import { startedProgress } from './record.ts';
 import { resolveSettings } from './settings.ts';

@@ -4,7 +4,7 @@ import { applyTransition } from '../../../../shared/domain/task/apply.ts';
 import { createTask } from '../../../../shared/domain/task/successor.ts';
 import { timedOut } from '../../../../shared/domain/task/timeouts.ts';
 import type { UpdateAction } from '../../../../shared/domain/update/act.ts';
-import type { InstanceView } from '../../../../shared/domain/update/evaluate-instance.ts';
+import type { InstanceView } from '../../../../shared/domain/update/newest-task.ts';
 import { isActive, isOnAgent, type Task, type TaskState } from '../../../../shared/model/task.ts';
 import { at, countingIds, sampleConfig } from '../task/sample-task.ts';
 import { job } from './sample-update.ts';

@@ -1,7 +1,8 @@
 // The table of spec/updates.md section 7, row by row, and which ends count as failures.
 import { describe, expect, it } from 'vitest';
-import { evaluateInstance, type UpdateTask } from '../../../../shared/domain/update/evaluate-instance.ts';
+import { evaluateInstance } from '../../../../shared/domain/update/evaluate-instance.ts';
 import { countFailures, endKind, toleratedLosses } from '../../../../shared/domain/update/failures.ts';
+import type { UpdateTask } from '../../../../shared/domain/update/newest-task.ts';
 import { isTerminal, type TaskState, taskStates } from '../../../../shared/model/task.ts';
 import { task } from './sample-update.ts';
 

@@ -1,6 +1,6 @@
 // Updates and instances for the tests of the update engine.
 import { isDeepStrictEqual } from 'node:util';
-import type { InstanceView, UpdateTask } from '../../../../shared/domain/update/evaluate-instance.ts';
+import type { InstanceView, UpdateTask } from '../../../../shared/domain/update/newest-task.ts';
 import { planUpdate, type UpdateRequest } from '../../../../shared/domain/update/start.ts';
 import type { Task, TaskState } from '../../../../shared/model/task.ts';
 import {
