@@ -10,13 +10,15 @@ export interface Settings {
   readonly auth: 'iam' | 'none';
   /** Let the store count the capacity units of every call; costs a little and is for measuring. */
   readonly meter: boolean;
+  /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
+  readonly keepData: boolean;
 }
 
 const prefix = 'borealis:';
 
-/** Reads and checks `borealis:cluster`, `borealis:auth` and `borealis:meter`; INVALID_CONFIG names what is wrong. */
+/** Reads and checks the `borealis:` keys of the context; INVALID_CONFIG names what is wrong. */
 export function readSettings(node: Node): Settings {
-  const allowed = ['cluster', 'auth', 'meter'].map((name) => prefix + name);
+  const allowed = ['cluster', 'auth', 'meter', 'keepData'].map((name) => prefix + name);
   const context: unknown = node.getAllContext();
   for (const key of Object.keys(context ?? {})) {
     if (key.startsWith(prefix) && !allowed.includes(key)) {
@@ -34,6 +36,7 @@ export function readSettings(node: Node): Settings {
     cluster,
     auth: choice(node, 'auth', ['iam', 'none'], 'iam'),
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
+    keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
   };
 }
 

@@ -13,16 +13,25 @@ import {
 import type { Construct } from 'constructs';
 import type { TableDefinition } from '../../shared/store/tables.ts';
 
-/** A table that outlives its stack: kept when the stack is deleted, restorable to any second of the last 35 days. */
-export function storeTable(scope: Construct, id: string, name: string, definition: TableDefinition): ITable {
+export interface StoreTableProps {
+  /** Physical name. */
+  readonly name: string;
+  readonly definition: TableDefinition;
+  /** Whether the table is kept when its stack is deleted. */
+  readonly keep: boolean;
+}
+
+/** A table, restorable to any second of the last 35 days. */
+export function storeTable(scope: Construct, id: string, props: StoreTableProps): ITable {
+  const { name, definition, keep } = props;
   const table = new Table(scope, id, {
     tableName: name,
     partitionKey: key(definition.partitionKey),
     sortKey: key(definition.sortKey),
     billingMode: BillingMode.PAY_PER_REQUEST,
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-    deletionProtection: true,
-    removalPolicy: RemovalPolicy.RETAIN,
+    deletionProtection: keep,
+    removalPolicy: keep ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     timeToLiveAttribute: definition.ttlAttribute,
     ...(definition.stream === undefined ? {} : { stream: StreamViewType[definition.stream] }),
   });

@@ -33,11 +33,11 @@ export class StateStack extends Stack {
 
   constructor(scope: Construct, id: string, props: StateStackProps) {
     super(scope, id, props);
-    const { cluster } = props.settings;
+    const { cluster, keepData: keep } = props.settings;
     const name = (part: string): string => `borealis-${cluster}-${part}`;
     this.tables = {
-      state: storeTable(this, 'StateTable', name('state'), stateTable),
-      notes: storeTable(this, 'NotesTable', name('notes'), notesTable),
+      state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, keep }),
+      notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
     };
     this.bus = new EventBus(this, 'Bus', { eventBusName: `borealis-${cluster}` });
     const alarmTopic = new Topic(this, 'Alarms', { topicName: name('alarms'), enforceSSL: true });

@@ -1,32 +1,13 @@
-// Small faults with everything real: agents killed, engines restarted, stacks stopped and started on the same data.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Small faults of what runs on the machines: agents killed, processes that refuse to end.
 import { afterEach, describe, expect, it } from 'vitest';
 import { active, type Installation, processesWith, startInstallation, until } from './harness.ts';
+import { jobFile, sleeper } from './jobs.ts';
 
 let borealis: Installation | undefined;
 afterEach(async () => {
   await borealis?.stop();
   borealis = undefined;
 });
-
-function jobFile(dir: string, text: string): string {
-  const file = join(dir, `job-${Math.random()}.yaml`);
-  writeFileSync(file, text);
-  return file;
-}
-
-const sleeper = (name: string, instances: number, cpu = 0.1) => `
-role: demo
-environment: devel
-name: ${name}
-instances: ${instances}
-service: true
-task:
-  resources: { cpu: ${cpu}, ramMb: 16, diskMb: 16 }
-  processes: [{ name: sleep, cmdline: exec sleep 1000 }]
-`;
 
 describe('an agent killed with SIGKILL and started again', () => {
   it('keeps its tasks: same task ids, same processes, one of each', async () => {
@@ -80,59 +61,5 @@ describe('a process that ignores SIGTERM', () => {
     expect(killed.code).toBe(0);
     expect(processesWith(`BOREALIS_TASK_ID=${taskId}`)).toEqual([]);
     expect((await installation.job('stubborn')).tasks.map((task) => task.state)).toEqual(['KILLED']);
-  });
-});
-
-describe('an engine restarted under load', () => {
-  it('loses nothing that was accepted', async () => {
-    borealis = await startInstallation(['agent-a']);
-    const installation = borealis;
-    const names = Array.from({ length: 12 }, (_, index) => `load-${index}`);
-    const submit = (name: string) =>
-      installation.cli('job', 'create', jobFile(installation.dir, sleeper(name, 20, 50)));
-    const submissions = names.map(async (name) => ({ name, result: await submit(name) }));
-    await installation.stack.restartEngine('dynamo');
-    await installation.stack.restartEngine('sqs');
-    const results = await Promise.all(submissions);
-    const accepted = results.filter(({ result }) => result.code === 0).map(({ name }) => name);
-    expect(accepted.length).toBeGreaterThan(0);
-    for (const name of accepted) {
-      await until(`${name} to have all its instances`, async () => {
-        const detail = await installation.job(name);
-        return detail.job.reconciled && detail.counts.pending === 20;
-      });
-    }
-    // The matcher has seen them all: each has a reason (nobody has 50 cores).
-    await until('reasons', async () => {
-      const why = await installation.api.call('whyPending', {
-        params: { role: 'demo', environment: 'devel', name: accepted.at(-1) ?? '' },
-        query: {},
-      });
-      return why.pending[0]?.reason?.verdict === 'neverFits';
-    });
-  });
-});
-
-describe('a stack stopped and started on the same data', () => {
-  it('continues where it was', async () => {
-    const dataDir = mkdtempSync(join(tmpdir(), 'borealis-data-'));
-    try {
-      borealis = await startInstallation([], { dataDir });
-      const waiting = jobFile(borealis.dir, sleeper('kept', 4));
-      expect((await borealis.cli('job', 'create', waiting)).code).toBe(0);
-      await until('its instances', async () => (await borealis?.job('kept'))?.counts.pending === 4);
-      await borealis.stop();
-
-      borealis = await startInstallation(['agent-a'], { dataDir });
-      await until('the kept job to run', async () => {
-        const detail = await borealis?.job('kept');
-        return detail?.tasks.filter((task) => task.state === 'RUNNING').length === 4;
-      });
-      expect((await borealis.cli('job', 'killall', 'local/demo/devel/kept', '--yes', '--wait')).code).toBe(0);
-    } finally {
-      await borealis?.stop();
-      borealis = undefined;
-      rmSync(dataDir, { recursive: true, force: true });
-    }
   });
 });

@@ -1,4 +1,6 @@
-// A real installation for end-to-end tests: the embedded stack, agents as real child processes, the real command line.
+// A real installation for end-to-end tests: a control plane, agents as real child processes, the real command line.
+// One suite, two targets: the embedded stack, started for the test; or what was deployed, named by BOREALIS_E2E_API
+// (base URL) and AWS_ENDPOINT_URL_SQS, which `npm run test:deploy` sets.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -15,14 +17,14 @@ const patienceMs = 60_000;
 // Real processes on a loaded machine: the waits below are bounded by patienceMs each, not by the runner's default.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
-export interface CliResult {
+interface CliResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 export interface Installation {
-  readonly stack: LocalStack;
+  readonly apiUrl: string;
   readonly api: ApiClient;
   readonly dir: string;
   /** Runs the command line against this installation. */
@@ -32,56 +34,115 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
-/** Starts a stack on a free port with the named agents. */
-export async function startInstallation(
+/** An installation whose engines can be stopped: only there can their faults be tested. */
+export interface EmbeddedInstallation extends Installation {
+  readonly stack: LocalStack;
+}
+
+/** A control plane that runs. */
+interface Target {
+  readonly apiUrl: string;
+  readonly sqsEndpoint: string;
+  /** Agents every installation starts, besides those it names. */
+  readonly fleet: readonly string[];
+  /** Ends what the installation left there, while its agents are alive to do it. */
+  clear(installation: Installation): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** The installation the environment asks for, with the named agents. */
+export async function startInstallation(agentIds: readonly string[]): Promise<Installation> {
+  const apiUrl = process.env.BOREALIS_E2E_API;
+  return apiUrl === undefined ? startEmbedded(agentIds) : install(deployed(apiUrl), agentIds);
+}
+
+/** An embedded stack on free ports with the named agents. */
+export async function startEmbedded(
   agentIds: readonly string[],
   options: { readonly dataDir?: string } = {},
-): Promise<Installation> {
-  const dir = mkdtempSync(join(tmpdir(), 'borealis-e2e-'));
+): Promise<EmbeddedInstallation> {
   const stack = await startLocalStack({ port: 0, ...options });
+  const { apiUrl, sqsEndpoint } = stack;
+  const target = { apiUrl, sqsEndpoint, fleet: [], clear: async () => undefined, stop: () => stack.stop() };
+  return { ...(await install(target, agentIds)), stack };
+}
+
+/**
+ * What was deployed outlives the installations on it. An agent that left still counts as one with room, so each
+ * installation runs the same fleet; and each ends its jobs.
+ */
+function deployed(apiUrl: string): Target {
+  const sqsEndpoint = process.env.AWS_ENDPOINT_URL_SQS;
+  if (!sqsEndpoint)
+    throw new Error('BOREALIS_E2E_API is set, so AWS_ENDPOINT_URL_SQS must say where its SQS is');
+  return {
+    apiUrl,
+    sqsEndpoint,
+    fleet: ['agent-a', 'agent-b'],
+    async clear(installation) {
+      const { api } = installation;
+      const { jobs } = await api.call('listJobs', { query: {} });
+      for (const { key, role, environment, name } of jobs) {
+        const { counts } = await api.call('getJob', { params: { role, environment, name }, query: {} });
+        if (counts.pending + counts.active === 0) continue;
+        const ended = await installation.cli('job', 'killall', key, '--yes', '--wait');
+        if (ended.code !== 0) throw new Error(`${key} did not end: ${ended.stderr}`);
+      }
+    },
+    stop: async () => undefined,
+  };
+}
+
+async function install(target: Target, agentIds: readonly string[]): Promise<Installation> {
+  const dir = mkdtempSync(join(tmpdir(), 'borealis-e2e-'));
+  const { apiUrl } = target;
   const env = {
     ...process.env,
-    BOREALIS_API: stack.apiUrl,
+    BOREALIS_API: apiUrl,
     NO_COLOR: '1',
-    AWS_ENDPOINT_URL_SQS: stack.sqsEndpoint,
+    AWS_ENDPOINT_URL_SQS: target.sqsEndpoint,
   };
-  const agents = new Set<ChildProcess>();
-  const api = createApiClient({ baseUrl: stack.apiUrl });
+  const agents = new Map<string, ChildProcess>();
+  const api = createApiClient({ baseUrl: apiUrl });
+  const lastSeen = async (id: string): Promise<string | null | undefined> => {
+    const { agents: known } = await api.call('listAgents', { query: {} });
+    return known.find((agent) => agent.agentId === id)?.lastSeenAt;
+  };
   const installation: Installation = {
-    stack,
+    apiUrl,
     api,
     dir,
     cli: (...args) => run(args, env),
     async startAgent(id, extra = []) {
-      const index = agents.size;
+      const before = await lastSeen(id);
+      const index = agents.has(id) ? [...agents.keys()].indexOf(id) : agents.size;
+      await endAgent(agents.get(id));
       const child = spawn(
         process.execPath,
-        [
-          bin,
-          ...['agent', 'run', '--id', id, '--host', id, '--kill-tasks-on-stop', '--stop-with-stdin'],
-          ...['--cpu', '4', '--ram', '4GiB', '--disk', '10GiB', '--work-dir', join(dir, id)],
-          ...['--ports', `${33_000 + index * 200}-${33_199 + index * 200}`],
-          ...extra,
-        ],
+        [bin, 'agent', 'run', ...agentOptions(id, index, dir), ...extra],
         { env, stdio: ['pipe', 'ignore', 'inherit'] },
       );
       child.stdin?.on('error', () => undefined);
-      agents.add(child);
+      agents.set(id, child);
       await until(`${id} to register`, async () => {
-        const { agents: known } = await api.call('listAgents', { query: {} });
-        return known.some((agent) => agent.agentId === id);
+        const seen = await lastSeen(id);
+        return seen !== undefined && seen !== before;
       });
       return child;
     },
     job: (name) => api.call('getJob', { params: { role: 'demo', environment: 'devel', name }, query: {} }),
     async stop() {
-      await Promise.all([...agents].map(endAgent));
-      await stack.stop();
-      rmSync(dir, { recursive: true, force: true });
+      try {
+        await target.clear(installation);
+      } finally {
+        await Promise.all([...agents.values()].map(endAgent));
+        await target.stop();
+        rmSync(dir, { recursive: true, force: true });
+      }
     },
   };
   try {
-    for (const id of agentIds) await installation.startAgent(id);
+    for (const id of new Set([...agentIds, ...target.fleet])) await installation.startAgent(id);
   } catch (error) {
     await installation.stop();
     throw error;
@@ -89,8 +150,15 @@ export async function startInstallation(
   return installation;
 }
 
-async function endAgent(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+function agentOptions(id: string, index: number, dir: string): string[] {
+  const ports = `${33_000 + index * 200}-${33_199 + index * 200}`;
+  const capacity = ['--cpu', '4', '--ram', '4GiB', '--disk', '10GiB', '--ports', ports];
+  const bounds = ['--kill-tasks-on-stop', '--stop-with-stdin', '--work-dir', join(dir, id)];
+  return ['--id', id, '--host', id, ...capacity, ...bounds];
+}
+
+async function endAgent(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');
   child.kill('SIGTERM');
   const hard = setTimeout(() => child.kill('SIGKILL'), 30_000);

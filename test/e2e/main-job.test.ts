@@ -243,7 +243,7 @@ describe('bad input', () => {
     ['a bad job key', 'GET', '/jobs/de%20mo/devel/x', undefined, 400, 'INVALID_REQUEST'],
     ['an empty object', 'POST', '/jobs/demo/devel/x', '{}', 400, 'INVALID_REQUEST'],
   ])('over HTTP answers a problem document: %s', async (_what, method, path, body, status, code) => {
-    const answer = await fetch(borealis.stack.apiUrl + path, {
+    const answer = await fetch(borealis.apiUrl + path, {
       method,
       ...(body !== undefined && { body, headers: { 'content-type': 'application/json' } }),
     });
