@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { instanceRangeSchema, jobKeySchema } from './job-key.ts';
 
 /** Not ended yet; the first two are the ones in which the engine acts. */
-export const activeUpdateStatuses = [
+const activeUpdateStatuses = [
   'ROLLING_FORWARD',
   'ROLLING_BACK',
   'ROLL_FORWARD_PAUSED',
@@ -13,15 +13,9 @@ export const activeUpdateStatuses = [
   'ROLL_FORWARD_AWAITING_PULSE',
   'ROLL_BACK_AWAITING_PULSE',
 ] as const;
-export const terminalUpdateStatuses = [
-  'ROLLED_FORWARD',
-  'ROLLED_BACK',
-  'ABORTED',
-  'FAILED',
-  'ERROR',
-] as const;
+const terminalUpdateStatuses = ['ROLLED_FORWARD', 'ROLLED_BACK', 'ABORTED', 'FAILED', 'ERROR'] as const;
 export const updateStatuses = [...activeUpdateStatuses, ...terminalUpdateStatuses] as const;
-export const updateStatusSchema = z.enum(updateStatuses);
+const updateStatusSchema = z.enum(updateStatuses);
 export type UpdateStatus = z.infer<typeof updateStatusSchema>;
 
 /** Ended for good? */
@@ -32,7 +26,7 @@ export function isTerminalUpdate(status: UpdateStatus): boolean {
 const groupSizeSchema = z.number().int().min(1, 'a group has at least 1 instance').max(100_000);
 
 /** Which waiting instances start, and when (spec section 6). */
-export const updateStrategySchema = z.discriminatedUnion('kind', [
+const updateStrategySchema = z.discriminatedUnion('kind', [
   /** A slot is filled again as soon as one instance is done. */
   z.strictObject({ kind: z.literal('queue'), groupSize: groupSizeSchema }),
   /** The next group starts when the one before is done. */
@@ -72,7 +66,7 @@ const commonSettings = {
 } as const;
 
 /** As stored: every choice made. */
-export const updateSettingsSchema = z.strictObject({ strategy: updateStrategySchema, ...commonSettings });
+const updateSettingsSchema = z.strictObject({ strategy: updateStrategySchema, ...commonSettings });
 export type UpdateSettings = z.infer<typeof updateSettingsSchema>;
 
 /** As asked for: everything may be left out; the two older ways to say the strategy are understood. */
@@ -87,13 +81,13 @@ export const updateSettingsInputSchema = z.strictObject({
 export type UpdateSettingsInput = z.input<typeof updateSettingsInputSchema>;
 
 /** Instances that run one config, or shall run it. */
-export const configuredInstancesSchema = z.object({
+const configuredInstancesSchema = z.object({
   configId: z.string(),
   instances: z.array(instanceRangeSchema),
 });
 export type ConfiguredInstances = z.infer<typeof configuredInstancesSchema>;
 
-export const updateEventSchema = z.object({
+const updateEventSchema = z.object({
   status: updateStatusSchema,
   /** Epoch ms. */
   at: z.number().int(),
@@ -103,7 +97,7 @@ export const updateEventSchema = z.object({
 export type UpdateEvent = z.infer<typeof updateEventSchema>;
 
 /** How far the update is. Positions count along the order of instances (spec section 5). */
-export const updateProgressSchema = z.object({
+const updateProgressSchema = z.object({
   /** The first so many instances of the order have had their turn on the way forward, or have it now. */
   visited: countSchema,
   /** Of those, so many, from the last one backwards, have had their turn on the way back, or have it now. */
@@ -119,7 +113,7 @@ export const updateProgressSchema = z.object({
 });
 export type UpdateProgress = z.infer<typeof updateProgressSchema>;
 
-export const updateIdSchema = z.string().regex(/^[\w-]{1,64}$/);
+const updateIdSchema = z.string().regex(/^[\w-]{1,64}$/);
 
 export const updateRecordSchema = jobKeySchema.extend({
   updateId: updateIdSchema,
@@ -144,7 +138,7 @@ export const updateRecordSchema = jobKeySchema.extend({
 });
 export type UpdateRecord = z.infer<typeof updateRecordSchema>;
 
-export const instanceActions = [
+const instanceActions = [
   'INSTANCE_UPDATING',
   'INSTANCE_UPDATED',
   'INSTANCE_UPDATE_FAILED',
@@ -154,7 +148,7 @@ export const instanceActions = [
 ] as const;
 
 /** Something that happened to one instance: each action at most once per instance and update. */
-export const instanceEventSchema = z.object({
+const instanceEventSchema = z.object({
   instance: z.number().int().min(0),
   action: z.enum(instanceActions),
   /** Epoch ms. */

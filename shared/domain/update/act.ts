@@ -30,7 +30,7 @@ export type UpdateAction =
     };
 
 /** An instance whose turn it is and for which nothing can be done now. */
-export interface WaitingInstance {
+interface WaitingInstance {
   readonly instance: number;
   readonly why: WaitReason;
   /** Epoch ms. */

@@ -46,13 +46,12 @@ function wantedIn(
   views: ReadonlyMap<number, readonly UpdateTask[]>,
 ): (instance: number) => boolean {
   const { order, back, initial, desired, visited, revisited } = pass;
-  const scope = new Set(order);
-  const awaiting = new Set(back ? order.slice(0, visited - revisited) : order.slice(visited));
   return (instance) => {
-    if (!scope.has(instance)) return true;
+    const position = order.positionOf(instance);
+    if (position === undefined) return true;
     const [before, after] = [initial(instance), desired(instance)];
-    if (!back) return after !== undefined && (before !== undefined || !awaiting.has(instance));
+    if (!back) return after !== undefined && (before !== undefined || position < visited);
     if (before === undefined) return false;
-    return !awaiting.has(instance) || newestTask(views.get(instance) ?? [])?.configId === before;
+    return position >= visited - revisited || newestTask(views.get(instance) ?? [])?.configId === before;
   };
 }

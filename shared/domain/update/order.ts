@@ -1,26 +1,21 @@
 // In which order the instances of an update have their turn (spec/updates.md section 5): first those that are created,
 // then those that are replaced, then those that are removed, ascending within each class. The way back goes through
 // the same order from its end. A position is an index into this order.
-import {
-  intersectInstances,
-  listInstances,
-  normaliseInstances,
-  subtractInstances,
-} from '../../model/instance-ranges.ts';
+import { intersectInstances, normaliseInstances, subtractInstances } from '../../model/instance-ranges.ts';
 import type { InstanceRange } from '../../model/job-key.ts';
 import type { ConfiguredInstances, UpdateRecord } from '../../model/update.ts';
 
 type Instructions = Pick<UpdateRecord, 'initial' | 'desired'>;
 
 /** The three classes of the instances of an update. */
-export interface InstanceClasses {
+interface InstanceClasses {
   readonly add: InstanceRange[];
   readonly update: InstanceRange[];
   readonly remove: InstanceRange[];
 }
 
 /** Sorts the instances of the instructions into their classes. */
-export function classesOf({ initial, desired }: Instructions): InstanceClasses {
+function classesOf({ initial, desired }: Instructions): InstanceClasses {
   const before = instancesOf(initial);
   const after = instancesOf(desired);
   return {
@@ -30,10 +25,37 @@ export function classesOf({ initial, desired }: Instructions): InstanceClasses {
   };
 }
 
-/** All instances of the update, in the order of the way forward. */
-export function orderOf(instructions: Instructions): number[] {
+/** The order of the instances of an update, without a list of them: an update may have 100,000. */
+export interface InstanceOrder {
+  readonly length: number;
+  /** The instances at the positions from `start` (inclusive) to `end` (exclusive). */
+  readonly slice: (start: number, end: number) => number[];
+  /** Where an instance has its turn; undefined = it is not part of the update. */
+  readonly positionOf: (instance: number) => number | undefined;
+}
+
+/** The instances of the update, in the order of the way forward. */
+export function orderOf(instructions: Instructions): InstanceOrder {
   const { add, update, remove } = classesOf(instructions);
-  return [...listInstances(add), ...listInstances(update), ...listInstances(remove)];
+  let length = 0;
+  const runs = [...add, ...update, ...remove].map(([low, high]) => {
+    const start = length;
+    length += high - low + 1;
+    return { start, low, high };
+  });
+  return {
+    length,
+    slice: (start, end) =>
+      runs.flatMap((run) => {
+        const from = Math.max(start, run.start);
+        const to = Math.min(end, run.start + run.high - run.low + 1);
+        return Array.from({ length: Math.max(0, to - from) }, (_none, i) => run.low + from - run.start + i);
+      }),
+    positionOf: (instance) => {
+      const run = runs.find(({ low, high }) => low <= instance && instance <= high);
+      return run && run.start + instance - run.low;
+    },
+  };
 }
 
 /** Every instance that has a config. */

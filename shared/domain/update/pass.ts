@@ -2,14 +2,13 @@
 // The record holds two counters and a few ranges; a pass is the same thing opened up for lookups.
 import { listInstances } from '../../model/instance-ranges.ts';
 import type { UpdateRecord } from '../../model/update.ts';
-import { configLookup, orderOf } from './order.ts';
+import { configLookup, type InstanceOrder, orderOf } from './order.ts';
 import { isGoingBack } from './status-machine.ts';
 import { type Group, groupLimit, nextGroup, nextGroupBack } from './strategy.ts';
 
 export interface Pass {
   readonly back: boolean;
-  /** All instances of the update, by position. */
-  readonly order: readonly number[];
+  readonly order: InstanceOrder;
   /** The config an instance of the update shall run at the end of this direction; undefined = none. */
   readonly target: (instance: number) => string | undefined;
   /** The config an instance had before the update. */
@@ -45,19 +44,16 @@ export function openPass(update: UpdateRecord): Pass {
 }
 
 /** In the order of turns, so that who goes first is the same at every evaluation. */
-function openWorking(
-  { progress }: UpdateRecord,
-  order: readonly number[],
-  back: boolean,
-): Map<number, number> {
-  const since = new Map(
-    progress.working.flatMap((entry) =>
-      listInstances(entry.instances).map((instance): [number, number] => [instance, entry.since]),
-    ),
+function openWorking({ progress }: UpdateRecord, order: InstanceOrder, back: boolean): Map<number, number> {
+  const turns = progress.working.flatMap(({ since, instances }) =>
+    listInstances(instances).map((instance) => ({
+      instance,
+      since,
+      position: order.positionOf(instance) ?? 0,
+    })),
   );
-  const turns = order.filter((instance) => since.has(instance));
-  if (back) turns.reverse();
-  return new Map(turns.map((instance) => [instance, since.get(instance) ?? 0]));
+  turns.sort((a, b) => (back ? b.position - a.position : a.position - b.position));
+  return new Map(turns.map(({ instance, since }) => [instance, since]));
 }
 
 /** The instances that go next, in the order of their turns; none while the strategy holds them back. */

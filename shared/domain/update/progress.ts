@@ -36,7 +36,7 @@ export function progressOf(update: UpdateRecord): ProgressView {
   const { failed } = update.progress;
   const [from, to] = back ? [visited - revisited, visited] : [0, visited];
   const had = toInstanceRanges(order.slice(from, to));
-  const waiting = toInstanceRanges(back ? order.slice(0, from) : order.slice(to));
+  const waiting = toInstanceRanges(back ? order.slice(0, from) : order.slice(to, order.length));
   const total = back ? visited : order.length;
   const settled = countInstances(had) - countInstances(working);
   return {
@@ -45,7 +45,7 @@ export function progressOf(update: UpdateRecord): ProgressView {
     working,
     done: subtractInstances(had, [...working, ...failed]),
     failed,
-    untouched: back ? toInstanceRanges(order.slice(visited)) : [],
+    untouched: back ? toInstanceRanges(order.slice(visited, order.length)) : [],
     ratio: total === 0 ? 1 : settled / total,
   };
 }
@@ -60,7 +60,7 @@ export function configsByNow(update: UpdateRecord): ConfiguredInstances[] {
   const changed = new Set(order.slice(0, visited - revisited));
   const [initial, desired] = [configLookup(update.initial), configLookup(update.desired)];
   return groupByConfig(
-    order.flatMap((instance) => {
+    order.slice(0, order.length).flatMap((instance) => {
       const configId = changed.has(instance) ? desired(instance) : initial(instance);
       return configId === undefined ? [] : [{ instance, configId }];
     }),

@@ -58,8 +58,11 @@ function resumed(progress: UpdateProgress, at: number): UpdateProgress {
   return { ...progress, working: instances.length === 0 ? [] : [{ since: at, instances }] };
 }
 
-/** Entries of `working` kept apart; beyond it the two oldest become one, which counts failures from the earlier. */
-const maxWorkingEntries = 64;
+/**
+ * Entries of `working` kept apart, for the record's size; beyond it the two oldest become one and count failures from
+ * the earlier. Only a queue of more than this many slots, all filled at different times, gets there.
+ */
+const maxWorkingEntries = 512;
 
 /** The compact form of the instances whose turn it is. */
 export function packWorking(

@@ -51,10 +51,11 @@ function livingTask(tasks: readonly UpdateTask[]): UpdateTask | undefined {
 export function noteRelapses(run: Run): void {
   const { pass, views } = run;
   if (pass.back) return;
-  for (const instance of pass.order.slice(0, pass.visited)) {
-    if (pass.working.has(instance) || pass.failed.has(instance)) continue;
-    const newest = newestTask(views.get(instance) ?? []);
+  for (const [instance, tasks] of views) {
+    const newest = newestTask(tasks);
     if (newest?.state !== 'THROTTLED' || newest.configId !== pass.target(instance)) continue;
+    const done = (pass.order.positionOf(instance) ?? pass.visited) < pass.visited;
+    if (!done || pass.working.has(instance) || pass.failed.has(instance)) continue;
     pass.failed.add(instance);
     run.lastFailed = instance;
     note(run, instance, 'INSTANCE_UPDATE_FAILED');

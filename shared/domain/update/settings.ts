@@ -9,7 +9,7 @@ import {
 } from '../../model/update.ts';
 
 /** Bound of maxPerInstanceFailures x instances: what a hopeless update may wear out. */
-export const maxUpdateInstanceFailures = 20_000;
+const maxUpdateInstanceFailures = 20_000;
 
 /** What the bounds depend on. */
 export interface SettingsFacts {

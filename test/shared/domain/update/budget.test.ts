@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { applyCall } from '../../../../shared/domain/update/calls.ts';
 import { evaluateUpdate } from '../../../../shared/domain/update/evaluate.ts';
+import type { InstanceView } from '../../../../shared/domain/update/newest-task.ts';
+import type { TaskState } from '../../../../shared/model/task.ts';
 import { bad, batch, drive } from './drive.ts';
 import { all, running, started, task } from './sample-update.ts';
 
@@ -122,6 +124,68 @@ describe('the availability budget', () => {
       ['KILL', 1],
       ['KILL', 0],
     ]);
+  });
+
+  it('waits out one failure of an instance, but not a crash loop', () => {
+    const failing = (failures: number, last: TaskState) => [
+      ...views([]).filter(({ instance }) => instance < 7),
+      ...[7, 8].map((instance) => ({
+        instance,
+        tasks: [
+          ...Array.from({ length: failures }, (_none, i) =>
+            task('old', i + 1, ['RUNNING', 0], ['FAILED', 1500]),
+          ),
+          task('old', failures + 1, [last, 1500]),
+        ],
+      })),
+    ];
+    const kills = (failures: number, last: TaskState) =>
+      evaluateUpdate(update(), failing(failures, last), 2000).actions.length;
+    expect(kills(1, 'PENDING')).toBe(1);
+    expect(kills(2, 'PENDING')).toBe(3);
+    expect(kills(1, 'THROTTLED')).toBe(3);
+  });
+
+  it('on the way back does not wait for what the way back will cure, nor for what shall be gone', () => {
+    const sample = started([all('old', [0, 5])], [all('new', [0, 6])], {
+      ...settings,
+      strategy: batch(1),
+    });
+    // Order: 6 is added, then 0 to 5. All but 4 and 5 have had their turn; 6 was never made, 0 and 1 are sick.
+    const forward = { ...sample, progress: { ...sample.progress, visited: 5 } };
+    const back = applyCall(forward, 'rollback', { user: 'ann', now: 1100 });
+    const sick = (instance: number) => ({ instance, tasks: [task('new', 2, ['STARTING', 1000])] });
+    const others = [running(2, 'new'), running(3, 'new'), running(4, 'old'), { instance: 6, tasks: [] }];
+    const at = (rest: InstanceView[]) => evaluateUpdate(back, [...others, ...rest], 1200).actions;
+    expect(at([sick(0), sick(1), running(5, 'old')])).toMatchObject([{ kind: 'KILL', instance: 3 }]);
+    // But it does wait for an instance that it has nothing to cure in.
+    expect(at([sick(0), sick(1), down(5)])).toEqual([]);
+  });
+
+  it('counts an instance that was done as failed if it is throttled later, so that the update turns back', () => {
+    const sample = update();
+    const forward = { ...sample, progress: { ...sample.progress, visited: 3 } };
+    const relapsed = { instance: 1, tasks: [task('new', 4, ['THROTTLED', 900])] };
+    const others = [0, 2]
+      .map((i) => running(i, 'new'))
+      .concat([3, 4, 5, 6, 7, 8].map((i) => running(i, 'old')));
+    const evaluation = evaluateUpdate(forward, [relapsed, ...others], 1000);
+    expect(evaluation.next.status).toBe('ROLLING_BACK');
+    expect(evaluation.instanceEvents[0]).toMatchObject({ instance: 1, action: 'INSTANCE_UPDATE_FAILED' });
+    // What has been put back may stumble without stopping the way back.
+    const back = {
+      ...forward,
+      status: 'ROLLING_BACK' as const,
+      progress: { ...forward.progress, visited: 6, revisited: 3 },
+    };
+    const stumbled = { instance: 4, tasks: [task('old', 4, ['THROTTLED', 900])] };
+    const rest = [0, 1, 2]
+      .map((i) => running(i, 'new'))
+      .concat([3, 5, 6, 7, 8].map((i) => running(i, 'old')));
+    expect(evaluateUpdate(back, [stumbled, ...rest], 1000).next).toMatchObject({
+      status: 'ROLLING_BACK',
+      progress: { failed: [], revisited: 6 },
+    });
   });
 
   it('lets an update go on with failed instances that the user bears', () => {

@@ -179,7 +179,7 @@ function after(update: UpdateRecord, call: Parameters<typeof applyCall>[1]): Upd
 }
 
 /** The number of the group that a position is in, by counting. */
-export function groupNumber(strategy: UpdateStrategy, position: number): number {
+function groupNumber(strategy: UpdateStrategy, position: number): number {
   const sizes = strategy.kind === 'varBatch' ? strategy.groupSizes : [strategy.groupSize];
   let end = 0;
   for (let group = 0; ; group++) {

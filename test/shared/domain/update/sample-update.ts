@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { InstanceView, UpdateTask } from '../../../../shared/domain/update/newest-task.ts';
 import { planUpdate, type UpdateRequest } from '../../../../shared/domain/update/start.ts';
-import type { Task, TaskState } from '../../../../shared/model/task.ts';
+import type { TaskState } from '../../../../shared/model/task.ts';
 import {
   type ConfiguredInstances,
   type UpdateRecord,
@@ -66,9 +66,4 @@ export function stored(update: UpdateRecord): UpdateRecord {
   const back = updateRecordSchema.parse(JSON.parse(JSON.stringify(update)));
   if (!isDeepStrictEqual(back, update)) throw new Error('the record changes by being stored');
   return back;
-}
-
-/** The states of the tasks of an instance, oldest first. */
-export function statesOf(tasks: readonly Pick<Task, 'state'>[]): TaskState[] {
-  return tasks.map(({ state }) => state);
 }

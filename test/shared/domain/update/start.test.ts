@@ -77,7 +77,10 @@ describe('the order of instances', () => {
       [all('a', [0, 6])],
       [all('b', [7, 8]), all('c', [1, 1]), all('b', [0, 0]), all('b', [2, 3])],
     );
-    expect(orderOf(update)).toEqual([7, 8, 0, 1, 2, 3, 4, 5, 6]);
+    const order = orderOf(update);
+    expect(order.slice(0, 99)).toEqual([7, 8, 0, 1, 2, 3, 4, 5, 6]);
+    expect([7, 8, 0, 6, 9].map(order.positionOf)).toEqual([0, 1, 2, 8, undefined]);
+    expect(order.slice(1, 4)).toEqual([8, 0, 1]);
   });
 
   it('the record holds the configs before and after, each of the instances that change', () => {
