@@ -35,26 +35,20 @@ export function updateStatusDocument(): string {
     'An update takes the instances of a service job to another config, a group at a time, and takes them back in the',
     'reverse order if too many fail. Instances are touched in the two ROLLING statuses only.',
     '',
-    '| Status | Meaning | Active | Acts |',
-    '|---|---|---|---|',
-    ...machineStatuses.map(statusRow),
+    ...table(['Status', 'Meaning', 'Active', 'Acts'], machineStatuses.map(statusRow)),
     '',
     '## Transitions',
     '',
     'By: a call of a person or another service, or the system. A pair that is not listed is refused.',
     '',
-    '| From | To | By |',
-    '|---|---|---|',
-    ...machineStatuses.flatMap(transitionRows),
+    ...table(['From', 'To', 'By'], machineStatuses.flatMap(transitionRows)),
     '',
     '## Calls',
     '',
     '`=` already there, nothing happens. `.` refused. With pulses configured and the last one too old, resume of a paused',
     'update leads to the status that awaits a pulse. A pulse is noted in every status that has not ended.',
     '',
-    `| Status | ${updateCalls.join(' | ')} |`,
-    `|---|${updateCalls.map(() => '---|').join('')}`,
-    ...updateStatuses.map(callRow),
+    ...table(['Status', ...updateCalls], updateStatuses.map(callRow)),
     '',
     '## Diagram',
     '',
@@ -63,26 +57,36 @@ export function updateStatusDocument(): string {
   ].join('\n');
 }
 
-function statusRow(status: MachineStatus): string {
-  const active = status !== 'START' && !isTerminalUpdate(status) ? 'yes' : '';
-  const acts = status !== 'START' && isRolling(status) ? 'yes' : '';
-  return `| ${[status, meanings[status], active, acts].join(' | ')} |`;
+/** A table as the project's formatter lays it out, so that formatting the page does not change it. */
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = header.map((_title, column) =>
+    Math.max(3, ...[header, ...rows].map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
+  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)];
 }
 
-function transitionRows(from: MachineStatus): string[] {
+function statusRow(status: MachineStatus): string[] {
+  const active = status !== 'START' && !isTerminalUpdate(status) ? 'yes' : '';
+  const acts = status !== 'START' && isRolling(status) ? 'yes' : '';
+  return [status, meanings[status], active, acts];
+}
+
+function transitionRows(from: MachineStatus): string[][] {
   return updateStatuses.flatMap((to) => {
     const causes = updateTransitions[from][to];
-    return causes ? [`| ${from} | ${to} | ${causes.join(', ')} |`] : [];
+    return causes ? [[from, to, causes.join(', ')]] : [];
   });
 }
 
-function callRow(from: UpdateStatus): string {
+function callRow(from: UpdateStatus): string[] {
   const answers = updateCalls.map((call) => {
     const outcome = outcomeOfCall(call, from, false);
     if (outcome.kind === 'MOVE') return outcome.to;
     return outcome.kind === 'NOOP' ? '=' : '.';
   });
-  return `| ${[from, ...answers].join(' | ')} |`;
+  return [from, ...answers];
 }
 
 function diagram(): string[] {
