@@ -32,6 +32,13 @@ export function readSettings(node: Node): Settings {
       `is ${JSON.stringify(cluster)}; it must start with a letter and hold at most 20 of a-z, 0-9 and -`,
     );
   }
+  // Queues of agents are known by their prefix: those of `a` would include all queues of `a-agent`.
+  if (/-agent(-|$)/.test(cluster)) {
+    throw invalid(
+      `${prefix}cluster`,
+      `is ${JSON.stringify(cluster)}; -agent in it is kept for the names of queues`,
+    );
+  }
   return {
     cluster,
     auth: choice(node, 'auth', ['iam', 'none'], 'iam'),

@@ -83,6 +83,9 @@ async function deployAndTest(emulator: Emulator, dir: string): Promise<string> {
   return `${passed} tests passed against ${emulator.name}; ${resources} resources deployed and gone again`;
 }
 
+// What was started ends when the process does, in whatever way it ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const dir = mkdtempSync(join(tmpdir(), 'borealis-deploy-'));
 try {
   const env = { ...process.env };

@@ -2,7 +2,13 @@
 // and its metadata says which source file it runs, so the embedded stack can run that file without a bundle.
 import { fileURLToPath } from 'node:url';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
-import { Architecture, type CfnFunction, LoggingFormat, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  type CfnFunction,
+  LoggingFormat,
+  RecursiveLoop,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { type BundlingOptions, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -36,6 +42,11 @@ export interface ServiceFunctionProps<Env extends object> {
   readonly memoryMb?: number;
   /** Typed by the schema in shared/api/env.ts. */
   readonly environment: Env;
+  /**
+   * It sends messages to the queue that feeds it. Lambda takes more than 16 such rounds for a runaway loop and would
+   * move the message to the dead-letter queue; say so only where each round ends or waits. @default false
+   */
+  readonly continuesItself?: boolean;
 }
 
 /** functions/NAME/handler.ts as an arm64 Lambda function with its own log group. */
@@ -56,6 +67,7 @@ export class ServiceFunction<Env extends object = object> extends Construct {
       architecture: Architecture.ARM_64,
       memorySize: props.memoryMb ?? 512,
       timeout: props.timeout,
+      ...(props.continuesItself === true ? { recursiveLoop: RecursiveLoop.ALLOW } : {}),
       environment: Object.fromEntries(
         Object.entries({ ...props.environment, NODE_OPTIONS: '--enable-source-maps' }).map(
           ([name, value]) => [name, String(value)],

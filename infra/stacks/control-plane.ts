@@ -101,6 +101,8 @@ export class ControlPlaneStack extends Stack {
       // One full vCPU comes with 1,769 MB.
       memoryMb: 1769,
       environment: { ...base, MATCHER_QUEUE_URL: state.queues.matcher.queueUrl },
+      // A round goes on only while tasks wait that it had no time for.
+      continuesItself: true,
     });
     grantData(matcher, state);
     state.queues.matcher.grantSendMessages(matcher.function);
@@ -113,6 +115,8 @@ export class ControlPlaneStack extends Stack {
       timeout: workTimeout.reconciler,
       memoryMb: 1024,
       environment: { ...base, RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl },
+      // A round goes on only while instances are left that it had no time for.
+      continuesItself: true,
     });
     grantData(reconciler, state);
     state.queues.reconciler.grantSendMessages(reconciler.function);
@@ -124,6 +128,8 @@ export class ControlPlaneStack extends Stack {
       description: 'Acts on tasks whose penalty or kill retry is due.',
       timeout: workTimeout.timers,
       environment: { ...base, TIMERS_QUEUE_URL: state.queues.timers.queueUrl },
+      // A kill is repeated for as long as its task is being killed, with growing pauses.
+      continuesItself: true,
     });
     grantData(timers, state);
     state.queues.timers.grantSendMessages(timers.function);

@@ -8,6 +8,7 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { intakeQueueName } from '../../shared/model/names.ts';
 import { notesTable, stateTable } from '../../shared/store/tables.ts';
+import { AgentQueues } from '../constructs/agent-queues.ts';
 import { DlqAlarm } from '../constructs/dlq-alarm.ts';
 import { QueueWithDlq } from '../constructs/queue-with-dlq.ts';
 import { storeTable } from '../constructs/store-table.ts';
@@ -69,6 +70,8 @@ export class StateStack extends Stack {
         meaning: 'Reports of an agent could not be taken in: the state of its tasks may be out of date.',
       }).queue,
     };
+    // Here, because the functions that make such queues are gone when this stack is deleted.
+    new AgentQueues(this, 'AgentQueues', cluster);
     this.streamDeadLetters = new Queue(this, 'StreamDeadLetters', {
       queueName: name('stream-dlq'),
       retentionPeriod: Duration.days(14),

@@ -109,4 +109,5 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
   }),
   'AWS::SNS::TopicPolicy': inert('the embedded engines check no rights'),
   'AWS::SQS::QueuePolicy': inert('the embedded engines check no rights'),
+  'Custom::AgentQueues': inert('they go with the engine'),
 };

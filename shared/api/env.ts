@@ -30,6 +30,8 @@ export const sweeperEnvSchema = z.object({
   MATCHER_QUEUE_URL: z.string(),
   RECONCILER_QUEUE_URL: z.string(),
 });
+/** It touches no table. */
+export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 
 export type ApiEnv = z.input<typeof apiEnvSchema>;
 export type FanoutEnv = z.input<typeof fanoutEnvSchema>;
@@ -38,6 +40,7 @@ export type ReconcilerEnv = z.input<typeof reconcilerEnvSchema>;
 export type AgentEventsEnv = z.input<typeof agentEventsEnvSchema>;
 export type TimersEnv = z.input<typeof timersEnvSchema>;
 export type SweeperEnv = z.input<typeof sweeperEnvSchema>;
+export type AgentQueuesEnv = z.input<typeof agentQueuesEnvSchema>;
 
 /** Parses an environment; throws INTERNAL naming each missing or wrong variable. */
 export function parseEnv<S extends z.ZodType>(

@@ -7,6 +7,8 @@ import { DeployedInstallation } from './installation.ts';
 
 const { BOREALIS_DEPLOY_ENDPOINT: endpoint = '', BOREALIS_DEPLOY_DIR: dir = '' } = process.env;
 const cluster = 'local';
+/** Between two submissions: the deployment needs the processor too. */
+const pauseMs = 1000;
 const deployment = new DeployedInstallation({ endpoint, cluster, dir });
 
 let borealis: Installation;
@@ -43,6 +45,7 @@ describe('a second deployment with a change', () => {
       expect(stderr).not.toContain('INTERNAL');
       expect(code).toBe(0);
       submitted.push(name);
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
     await deploying;
 

@@ -42,6 +42,8 @@ export async function createMiniStack({ env, dir }: EmulatorOptions): Promise<Em
     },
   });
   const exited = once(child, 'exit');
+  const onExit = (): void => signalGroup(child.pid, 'SIGKILL');
+  process.once('exit', onExit);
   const alive = (): boolean => child.exitCode === null && child.signalCode === null;
   const stop = async (): Promise<void> => {
     signalGroup(child.pid, 'SIGTERM');
@@ -49,7 +51,8 @@ export async function createMiniStack({ env, dir }: EmulatorOptions): Promise<Em
     if (alive()) await exited;
     clearTimeout(hard);
     // Functions that outlived it.
-    signalGroup(child.pid, 'SIGKILL');
+    onExit();
+    process.removeListener('exit', onExit);
   };
   const endpoint = `http://127.0.0.1:${port}`;
   try {

@@ -109,6 +109,36 @@ describe('queues', () => {
   });
 });
 
+describe('what is left when the stacks are deleted', () => {
+  const policies = (found: Map<string, CfnResource>) =>
+    [...found.values()]
+      .filter(({ Type }) => Type === 'AWS::DynamoDB::Table')
+      .map(({ DeletionPolicy, Properties }) => [DeletionPolicy, at(Properties, 'DeletionProtectionEnabled')]);
+
+  it('is the data, which cannot be deleted by mistake', () => {
+    expect(policies(resources)).toEqual([
+      ['Retain', true],
+      ['Retain', true],
+    ]);
+  });
+
+  it('is nothing if so chosen', () => {
+    const thrownAway = synth({ 'borealis:keepData': 'false' });
+    expect(policies(thrownAway)).toEqual([
+      ['Delete', false],
+      ['Delete', false],
+    ]);
+    const kept = [...thrownAway].filter(([, { DeletionPolicy }]) => DeletionPolicy === 'Retain');
+    expect(kept.map(([path]) => path)).toEqual([]);
+  });
+
+  it("is no queue of an agent: their resource goes before its function's rights do", () => {
+    const found = all('Custom::AgentQueues').map(([, resource]) => resource as { DependsOn?: string[] });
+    expect(found).toHaveLength(1);
+    expect(found[0]?.DependsOn).toContainEqual(expect.stringMatching(/ServiceRoleDefaultPolicy/));
+  });
+});
+
 describe('functions', () => {
   const schemaOf: Readonly<Record<string, z.ZodObject>> = {
     api: schemas.apiEnvSchema,
@@ -118,6 +148,7 @@ describe('functions', () => {
     'agent-events': schemas.agentEventsEnvSchema,
     timers: schemas.timersEnvSchema,
     sweeper: schemas.sweeperEnvSchema,
+    'agent-queues': schemas.agentQueuesEnvSchema,
   };
   const functions = all('AWS::Lambda::Function').map(([, resource]) => resource);
   const nameOf = (resource: CfnResource): string =>
@@ -148,6 +179,11 @@ describe('functions', () => {
       );
     },
   );
+
+  it('that send to the queue they work on are not stopped as a loop', () => {
+    const allowed = functions.filter((fn) => at(fn, 'Properties.RecursiveLoop') === 'Allow').map(nameOf);
+    expect(allowed.toSorted()).toEqual(['matcher', 'reconciler', 'timers']);
+  });
 
   it('say which source file they run', () => {
     for (const fn of functions) {
@@ -195,7 +231,8 @@ describe('rights on the tables', () => {
     const onData = statements.filter((statement) =>
       [at(statement, 'Action')].flat().includes('dynamodb:GetItem'),
     );
-    expect(onData).toHaveLength(2 * properties('AWS::Lambda::Function').length);
+    // All but the one that has to do with queues only.
+    expect(onData).toHaveLength(2 * (properties('AWS::Lambda::Function').length - 1));
     for (const statement of onData) {
       expect(([at(statement, 'Action')].flat() as string[]).toSorted()).toEqual(needed);
     }
@@ -286,6 +323,9 @@ describe('context', () => {
     [{ 'borealis:cluster': 7 }, 'borealis:cluster is 7; it must be a text'],
     [{ 'borealis:auth': 'basic' }, 'borealis:auth is "basic"; it must be one of iam, none'],
     [{ 'borealis:meter': 'yes' }, 'borealis:meter is "yes"; it must be one of true, false'],
+    [{ 'borealis:keepData': 'no' }, 'borealis:keepData is "no"; it must be one of true, false'],
+    [{ 'borealis:cluster': 'prod-agent' }, '-agent in it is kept for the names of queues'],
+    [{ 'borealis:cluster': 'prod-agent-2' }, '-agent in it is kept for the names of queues'],
   ])('%j fails the synth and says why', (context, message) => {
     expect(() => synth(context)).toThrow(message);
   });
