@@ -20,7 +20,8 @@ export function parseBody<S extends z.ZodType>(schema: S, record: SQSRecord): z.
 }
 
 /**
- * Runs `work` once per distinct `groupOf(message)`. A message that cannot be read, and every message of a group whose
+ * Runs `work` once per distinct `groupOf(message)`, with the time the newest of them was sent (epoch ms; undefined if the
+ * queue does not say). A message that cannot be read, and every message of a group whose
  * work throws, is answered as failed; the others are done with.
  */
 export async function processGroups<S extends z.ZodType>(
@@ -28,17 +29,18 @@ export async function processGroups<S extends z.ZodType>(
   options: {
     readonly schema: S;
     readonly groupOf: (message: z.infer<S>) => string;
-    readonly work: (message: z.infer<S>) => Promise<void>;
+    readonly work: (message: z.infer<S>, newestSentAt: number | undefined) => Promise<void>;
     readonly log: Log;
   },
 ): Promise<SQSBatchResponse> {
   const failed: string[] = [];
-  const groups = new Map<string, { message: z.infer<S>; ids: string[] }>();
+  const groups = new Map<string, { message: z.infer<S>; ids: string[]; sentAt: number }>();
   for (const record of event.Records) {
     try {
       const message = parseBody(options.schema, record);
       const name = options.groupOf(message);
-      const group = groups.get(name) ?? { message, ids: [] };
+      const group = groups.get(name) ?? { message, ids: [], sentAt: 0 };
+      group.sentAt = Math.max(group.sentAt, sentAtOf(record));
       group.ids.push(record.messageId);
       groups.set(name, group);
     } catch (error) {
@@ -47,9 +49,9 @@ export async function processGroups<S extends z.ZodType>(
     }
   }
   await Promise.all(
-    [...groups].map(async ([name, { message, ids }]) => {
+    [...groups].map(async ([name, { message, ids, sentAt }]) => {
       try {
-        await options.work(message);
+        await options.work(message, Number.isFinite(sentAt) ? sentAt : undefined);
       } catch (error) {
         failed.push(...ids);
         options.log.error(`work on ${name} failed; its messages come again`, { error });
@@ -57,4 +59,10 @@ export async function processGroups<S extends z.ZodType>(
     }),
   );
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
+}
+
+/** Infinity if unknown, so that the newest of a group is unknown too. */
+function sentAtOf({ attributes }: SQSRecord): number {
+  const sentAt = Number(attributes?.SentTimestamp);
+  return sentAt > 0 ? sentAt : Number.POSITIVE_INFINITY;
 }

@@ -12,6 +12,7 @@ import { processGroups } from '../queue-batch.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
 import { matchPool } from './match-pool.ts';
 import { createReasonWriter } from './reason-writer.ts';
+import { createWakeFilter } from './wake-filter.ts';
 
 /** Wires the matcher to the services the environment names. */
 export function createHandler(environment: Environment) {
@@ -21,15 +22,18 @@ export function createHandler(environment: Environment) {
   const { logger, metrics, log, meter } = createTelemetry('matcher', env.BOREALIS_CLUSTER);
   const { clock } = platform;
   const reasons = createReasonWriter(store, clock);
+  const wakes = createWakeFilter();
   const deps = { store, reasons, timeouts: defaultTimeouts, clock, log, meter };
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event, context) =>
     processGroups(event, {
       schema: matcherWakeSchema,
       groupOf: ({ pool }) => pool,
       log,
-      work: async ({ pool }) => {
+      work: async ({ pool }, sentAt) => {
+        if (wakes.isAnswered(pool, sentAt)) return;
         const report = await matchPool(pool, () => context.getRemainingTimeInMillis(), deps);
-        if (!report.complete) await messages.send(env.MATCHER_QUEUE_URL, [matcherWake(pool)]);
+        if (report.complete) wakes.drained(pool, report.readAt);
+        else await messages.send(env.MATCHER_QUEUE_URL, [matcherWake(pool)]);
       },
     }),
   );

@@ -83,6 +83,8 @@ export interface MatchReport {
   /** Transactions refused because the ledger or a task had moved on. */
   readonly conflicts: number;
   readonly durationMs: number;
+  /** When the waiting tasks were last read, epoch ms: whatever waited then has been decided on if `complete`. */
+  readonly readAt: number;
   /** Age of the oldest task looked at. */
   readonly oldestPendingMs: number;
   /** False: stopped early, the pool must be woken again. */
@@ -119,6 +121,7 @@ class MatchRun {
   readonly #counted = new Set<string>();
   /** Assigned by this run, or found not to wait any more; the index may still list them. */
   readonly #settled = new Set<string>();
+  #readAt = 0;
   #assigned = 0;
   #rounds = 0;
   #conflicts = 0;
@@ -166,6 +169,7 @@ class MatchRun {
       rounds: this.#rounds,
       conflicts: this.#conflicts,
       durationMs: this.#deps.clock() - startedAt,
+      readAt: this.#readAt,
       oldestPendingMs,
       complete,
     };
@@ -175,6 +179,7 @@ class MatchRun {
   async #nextPage(limit: number): Promise<readonly PendingRow[]> {
     const { store, sleep = pause } = this.#deps;
     const { burstTasks, burstGrowth, burstLookMs, burstWaitMs } = this.#limits;
+    this.#readAt = this.#deps.clock();
     const page = await store.listPending(this.#pool, limit);
     let seen = page.length;
     if (seen < burstTasks || seen >= limit) return page;
@@ -184,7 +189,9 @@ class MatchRun {
       if (count < seen + burstGrowth) break;
       seen = count;
     }
-    return seen > page.length ? store.listPending(this.#pool, limit) : page;
+    if (seen <= page.length) return page;
+    this.#readAt = this.#deps.clock();
+    return store.listPending(this.#pool, limit);
   }
 
   /** Plans and commits one page until nothing is refused any more. */

@@ -31,8 +31,8 @@ const idlePollMs = 150;
 const engineRetryMs = 200;
 /** Read this far ahead of the slowest lane. */
 const maxOutstanding = 2_000;
-/** More lanes than this only make smaller batches on one thread; Lambda would use what the template says. */
-const maxLanes = 2;
+/** More lanes only make smaller batches on the one thread here; Lambda would use what the template says. */
+const maxLanes = 1;
 
 /** Starts to consume one stream. */
 export function startStreamPoller(options: StreamPollerOptions): StreamPoller {

@@ -61,6 +61,7 @@ export const lambda = z.strictObject({
   Role: unused,
   LoggingConfig: unused,
   TracingConfig: unused,
+  RecursiveLoop: unused,
   ReservedConcurrentExecutions: unused,
   Tags: unused,
   Timeout: whole.default(3),

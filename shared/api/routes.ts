@@ -2,8 +2,8 @@
 // read it. Every job route carries the role in its path, so IAM policies can say who may touch which role (design D11).
 import * as z from 'zod';
 import { agentIdSchema } from '../model/agent.ts';
-import { instanceRangeSchema, jobKeySchema, taskIdSchema } from '../model/job-key.ts';
 import { jobSubmissionSchema, maxInstances } from '../model/job.ts';
+import { instanceRangeSchema, jobKeySchema, taskIdSchema } from '../model/job-key.ts';
 import { desiredTasksSchema } from '../model/protocol.ts';
 import {
   acceptedSchema,

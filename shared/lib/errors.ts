@@ -58,8 +58,3 @@ export class BorealisError extends Error {
 export function isBorealisError(error: unknown, code?: ErrorCode): error is BorealisError {
   return error instanceof BorealisError && (code === undefined || error.code === code);
 }
-
-/** Compile-time proof that a switch covers every case; throws if data from outside breaks the promise. */
-export function assertNever(value: never): never {
-  throw new BorealisError('INTERNAL', `unexpected value ${JSON.stringify(value)}`);
-}

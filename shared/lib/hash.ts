@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 
 /** 32-bit FNV-1a of a string; stable for ever, since stored keys depend on it. */
-export function fnv1a(text: string): number {
+function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {
     hash ^= text.charCodeAt(i);

@@ -5,7 +5,7 @@ import { capacitySchema, gpuDeviceSchema } from './resources.ts';
 export const agentIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$/);
 
 /** Attribute name -> values, such as host, rack, dedicated, gpu-model (spec/scheduling.md section 3). */
-export const attributesSchema = z.record(
+const attributesSchema = z.record(
   z.string().min(1).max(128),
   z.array(z.string().min(1).max(255)).min(1).max(32),
 );
@@ -29,7 +29,7 @@ export type Offer = z.infer<typeof offerSchema>;
  * Free amounts of one agent, the row every placement is conditional on. `live` holds the `liveId` of each task whose
  * resources are taken; a release is a conditional removal from it, so releasing twice changes nothing.
  */
-export const ledgerSchema = z.object({
+const ledgerSchema = z.object({
   agentId: agentIdSchema,
   version: z.number().int().min(1),
   freeCpuMilli: z.number().int(),

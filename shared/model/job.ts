@@ -7,7 +7,7 @@ import { taskConfigSchema } from './task-config.ts';
 export const maxInstances = 100_000;
 
 /** Instances that run one config, and the spec version at which they were asked for. */
-export const desiredRangeSchema = z.object({
+const desiredRangeSchema = z.object({
   instances: instanceRangeSchema,
   configId: z.string(),
   /** The spec version that added these instances; reconcile creates those with since > reconciledVersion. */
@@ -16,7 +16,7 @@ export const desiredRangeSchema = z.object({
 export type DesiredRange = z.infer<typeof desiredRangeSchema>;
 
 /** A pending request to end and replace running instances, kept until reconcile has carried it out. */
-export const restartRequestSchema = z.object({
+const restartRequestSchema = z.object({
   instances: z.array(instanceRangeSchema),
   /** Tasks of generations up to what existed then are restarted; newer ones are left alone. */
   requestedAt: z.number().int(),

@@ -4,13 +4,13 @@ import * as z from 'zod';
 import { agentIdSchema, offerSchema } from './agent.ts';
 import { jobKeySchema, taskIdSchema } from './job-key.ts';
 import { grantSchema } from './resources.ts';
-import { taskConfigSchema } from './task-config.ts';
 import { taskStateSchema } from './task.ts';
+import { taskConfigSchema } from './task-config.ts';
 
 /** The states an agent may report (spec/task-lifecycle.md section 6). */
 export const reportedStates = ['STARTING', 'RUNNING', 'FINISHED', 'FAILED', 'KILLED', 'LOST'] as const;
 
-export const taskStatusSchema = z.strictObject({
+const taskStatusSchema = z.strictObject({
   taskId: taskIdSchema,
   state: z.enum(reportedStates),
   /** Agent's clock, epoch ms; informative, the store's event time is the control plane's. */

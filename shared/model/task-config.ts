@@ -6,7 +6,7 @@ import { resourcesSchema } from './resources.ts';
 /** A process name: no leading dot, no slash (spec/config.md section 4). */
 export const processNameSchema = z.string().regex(/^[^./~][^/]{0,127}$/);
 
-export const loggerSchema = z.strictObject({
+const loggerSchema = z.strictObject({
   destination: z.enum(['file', 'console', 'both', 'none']).default('file'),
   mode: z.enum(['standard', 'rotate']).default('rotate'),
   /** Size at which a log file is rotated, MiB. */

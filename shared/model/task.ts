@@ -24,7 +24,7 @@ export const taskStates = [
 export const taskStateSchema = z.enum(taskStates);
 export type TaskState = z.infer<typeof taskStateSchema>;
 
-export const terminalStates = ['FINISHED', 'FAILED', 'KILLED', 'LOST'] as const satisfies TaskState[];
+const terminalStates = ['FINISHED', 'FAILED', 'KILLED', 'LOST'] as const satisfies TaskState[];
 export const onAgentStates = [
   'ASSIGNED',
   'STARTING',
@@ -47,7 +47,7 @@ export function isActive(state: TaskState): boolean {
   return !isTerminal(state);
 }
 
-export const taskEventSchema = z.object({
+const taskEventSchema = z.object({
   state: taskStateSchema,
   /** Epoch milliseconds. */
   at: z.number().int(),

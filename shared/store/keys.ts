@@ -159,7 +159,7 @@ export function dueKeysOf(taskId: string, at: number): { readonly gd: string; re
 }
 
 /** How long an accepted spec may wait for its reconcile hint before the sweeper sends another, milliseconds. */
-export const unreconciledGraceMs = 60_000;
+const unreconciledGraceMs = 60_000;
 
 /** Partition of the due index that holds the jobs of one shard whose newest spec is not carried out. */
 export function unreconciledPartition(shard: number): string {
