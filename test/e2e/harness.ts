@@ -150,8 +150,12 @@ async function install(target: Target, agentIds: readonly string[]): Promise<Ins
   return installation;
 }
 
+// Somewhere below the ports the system hands out by itself, and not where another run on this machine would look too.
+const firstPort = 10_000 + 500 * Math.floor(Math.random() * 40);
+
 function agentOptions(id: string, index: number, dir: string): string[] {
-  const ports = `${33_000 + index * 200}-${33_199 + index * 200}`;
+  const low = firstPort + index * 100;
+  const ports = `${low}-${low + 99}`;
   const capacity = ['--cpu', '4', '--ram', '4GiB', '--disk', '10GiB', '--ports', ports];
   const bounds = ['--kill-tasks-on-stop', '--stop-with-stdin', '--work-dir', join(dir, id)];
   return ['--id', id, '--host', id, ...capacity, ...bounds];

@@ -104,7 +104,7 @@ describe('a running stack', () => {
   it('answers the routes of the app, carries a job to the agents and leaves no process behind', async () => {
     const stack = await start();
     const pid = stack.dynamoPid();
-    expect(stack.plan.routes).toHaveLength(Object.keys(routes).length);
+    expect(stack.plan.routes).toHaveLength(Object.keys(routes).length + 1);
     expect(await (await fetch(`${stack.apiUrl}/health`)).json()).toEqual({ ok: true, store: 'ok' });
     await register(stack, 'a1');
     await submit(stack);
