@@ -83,7 +83,7 @@ export interface MatchReport {
   /** Transactions refused because the ledger or a task had moved on. */
   readonly conflicts: number;
   readonly durationMs: number;
-  /** When the waiting tasks were last read, epoch ms: whatever waited then has been decided on if `complete`. */
+  /** Tasks and room that were there at this time, epoch ms, have been decided on if `complete`. */
   readonly readAt: number;
   /** Age of the oldest task looked at. */
   readonly oldestPendingMs: number;
@@ -122,6 +122,8 @@ class MatchRun {
   /** Assigned by this run, or found not to wait any more; the index may still list them. */
   readonly #settled = new Set<string>();
   #readAt = 0;
+  /** Room that appears later is not seen by this run, however many pages it goes on to read. */
+  #agentsReadAt = Number.POSITIVE_INFINITY;
   #assigned = 0;
   #rounds = 0;
   #conflicts = 0;
@@ -169,7 +171,7 @@ class MatchRun {
       rounds: this.#rounds,
       conflicts: this.#conflicts,
       durationMs: this.#deps.clock() - startedAt,
-      readAt: this.#readAt,
+      readAt: Math.min(this.#readAt, this.#agentsReadAt),
       oldestPendingMs,
       complete,
     };
@@ -225,6 +227,7 @@ class MatchRun {
   }
 
   async #loadAgents(): Promise<void> {
+    this.#agentsReadAt = this.#deps.clock();
     const agents = await this.#deps.store.loadPool(this.#pool);
     this.#agents = new Map(agents.map((entry) => [entry.agent.agentId, entry]));
     for (const { ledger } of agents) this.#noteLive(ledger);

@@ -232,6 +232,24 @@ describe('matchPool', () => {
     expect(why.body.pending[0]).toMatchObject({ instances: [[0, 19]], reason: { verdict: 'neverFits' } });
   });
 
+  it('vouches for no more than it read: not for room that appeared after the agents were loaded', async () => {
+    await world.report([cores('a1', 8)]);
+    await waitingJob(20, { priority: 9, resources: { ...smallResources, cpuMilli: 64_000 } });
+    let loadedAt = 0;
+    const loadPool: Store['loadPool'] = async (pool) => {
+      loadedAt = world.now;
+      return world.store.loadPool(pool);
+    };
+    const listPending: Store['listPending'] = async (pool, limit) => {
+      world.now += 10_000;
+      return world.store.listPending(pool, limit);
+    };
+    const report = await match({ loadPool, listPending }, { pendingLimit: 5 });
+    expect(report.complete).toBe(true);
+    expect(world.now).toBeGreaterThan(loadedAt);
+    expect(report.readAt).toBeLessThanOrEqual(loadedAt);
+  });
+
   it('stops in time and says that it must be woken again', async () => {
     await world.report([cores('a1', 8)]);
     await waitingJob(4);
