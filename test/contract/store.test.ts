@@ -6,6 +6,4 @@ import { storeContract } from './store.contract.ts';
 describe('the store on the embedded engine', () => storeContract(embeddedEngine));
 
 const endpoint = process.env.DYNAMODB_ENDPOINT;
-describe.runIf(endpoint)('the store on DYNAMODB_ENDPOINT', () => {
-  storeContract(() => givenEndpoint(endpoint as string));
-});
+if (endpoint) describe('the store on DYNAMODB_ENDPOINT', () => storeContract(() => givenEndpoint(endpoint)));
