@@ -1,11 +1,11 @@
 // Rules on a whole submission (spec/config.md section 11): environment, instance ranges, dedicated hosts, and the rules of
 // each task config. Client and API server run the same function, so neither accepts what the other refuses.
 
+import { formatInstances, normaliseInstances } from '../model/instance-ranges.ts';
 import { type JobSubmission, maxInstances } from '../model/job.ts';
 import type { InstanceRange } from '../model/job-key.ts';
 import type { TaskConfig } from '../model/task-config.ts';
 import { checkTaskConfig } from './check-task-config.ts';
-import { formatRanges, normaliseRanges } from './instance-ranges.ts';
 import type { ConfigProblem } from './problem.ts';
 
 /** prod, devel, test, or staging followed by optional digits. */
@@ -63,21 +63,21 @@ function checkRanges(submission: JobSubmission): ConfigProblem[] {
     if (range[0] <= end) {
       problems.push({
         path,
-        message: `instances ${formatRanges([[range[0], Math.min(end, range[1])]])} are given a config twice`,
+        message: `instances ${formatInstances([[range[0], Math.min(end, range[1])]])} are given a config twice`,
         hint: 'each instance runs exactly one config',
       });
     }
     end = Math.max(end, range[1]);
   }
   if (problems.length > 0) return problems;
-  const covered = normaliseRanges(valid.map(({ range }) => range));
+  const covered = normaliseInstances(valid.map(({ range }) => range));
   const gaps = covered.map(([from], index): InstanceRange => [(covered[index - 1]?.[1] ?? -1) + 1, from - 1]);
   const holes = gaps.filter(([from, to]) => from <= to);
   if (holes.length === 0) return [];
   return [
     {
       path: ['configs'],
-      message: `instances ${formatRanges(holes)} have no config`,
+      message: `instances ${formatInstances(holes)} have no config`,
       hint: 'instances are numbered from 0 without gaps',
     },
   ];

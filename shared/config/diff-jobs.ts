@@ -1,9 +1,9 @@
 // What a proposed job would change (`job diff`, spec/client-and-ui.md section 3): instances added, removed, changed and
 // kept, and for each pair of configs the fields that differ.
 import { contentId } from '../lib/hash.ts';
+import { countInstances, formatInstances, normaliseInstances } from '../model/instance-ranges.ts';
 import type { InstanceRange } from '../model/job-key.ts';
 import { type TaskConfig, taskConfigSchema } from '../model/task-config.ts';
-import { countInstances, formatRanges, normaliseRanges } from './instance-ranges.ts';
 
 /** Instances and the config they run. */
 export interface ConfiguredInstances {
@@ -65,12 +65,12 @@ export function diffJobs(
     }
   }
   return {
-    added: normaliseRanges(diff.added),
-    removed: normaliseRanges(diff.removed),
-    changed: normaliseRanges(diff.changed),
-    unchanged: normaliseRanges(diff.unchanged),
+    added: normaliseInstances(diff.added),
+    removed: normaliseInstances(diff.removed),
+    changed: normaliseInstances(diff.changed),
+    unchanged: normaliseInstances(diff.unchanged),
     changes: Array.from(changes.values(), ({ from, to, instances }) => ({
-      instances: normaliseRanges(instances),
+      instances: normaliseInstances(instances),
       fields: diffConfigs(configs.get(from) as TaskConfig, configs.get(to) as TaskConfig),
     })),
   };
@@ -176,9 +176,9 @@ export function formatJobDiff(diff: JobDiff): string {
   ];
   const lines = groups
     .filter(([, ranges]) => ranges.length > 0)
-    .map(([verb, ranges]) => `${verb} ${countInstances(ranges)}: instances ${formatRanges(ranges)}`);
+    .map(([verb, ranges]) => `${verb} ${countInstances(ranges)}: instances ${formatInstances(ranges)}`);
   for (const { instances, fields } of diff.changes) {
-    lines.push('', `instances ${formatRanges(instances)}:`);
+    lines.push('', `instances ${formatInstances(instances)}:`);
     for (const field of fields) {
       if ('before' in field) lines.push(`- ${field.path}: ${JSON.stringify(field.before)}`);
       if ('after' in field) lines.push(`+ ${field.path}: ${JSON.stringify(field.after)}`);

@@ -1,46 +1,9 @@
-// Instance numbers as people write them (`0-2,5`, spec/client-and-ui.md section 1) and as sorted, disjoint ranges.
+// Instance numbers as a job file writes them (`0-2,5`, spec/client-and-ui.md section 1), with errors in its words. The
+// arithmetic of ranges is in shared/model/instance-ranges.ts.
 import { BorealisError } from '../lib/errors.ts';
+import { normaliseInstances } from '../model/instance-ranges.ts';
 import { maxInstances } from '../model/job.ts';
 import type { InstanceRange } from '../model/job-key.ts';
-
-/** Sorted, without overlaps, neighbours joined. */
-export function normaliseRanges(ranges: readonly InstanceRange[]): InstanceRange[] {
-  const merged: InstanceRange[] = [];
-  for (const [from, to] of ranges.toSorted((a, b) => a[0] - b[0] || a[1] - b[1])) {
-    const last = merged.at(-1);
-    if (last !== undefined && from <= last[1] + 1) last[1] = Math.max(last[1], to);
-    else merged.push([from, to]);
-  }
-  return merged;
-}
-
-/** What is in normalised `ranges` but not in normalised `without`. */
-export function subtractRanges(
-  ranges: readonly InstanceRange[],
-  without: readonly InstanceRange[],
-): InstanceRange[] {
-  const left: InstanceRange[] = [];
-  for (const [from, to] of ranges) {
-    let next = from;
-    for (const [start, end] of without) {
-      if (end < next || start > to) continue;
-      if (start > next) left.push([next, start - 1]);
-      next = end + 1;
-    }
-    if (next <= to) left.push([next, to]);
-  }
-  return left;
-}
-
-/** Number of instances in normalised ranges. */
-export function countInstances(ranges: readonly InstanceRange[]): number {
-  return ranges.reduce((sum, [from, to]) => sum + to - from + 1, 0);
-}
-
-/** `0-2,5`; empty text for no ranges. */
-export function formatRanges(ranges: readonly InstanceRange[]): string {
-  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
-}
 
 /**
  * Parses `0-2,5` to normalised ranges. Throws INVALID_REQUEST naming the part that is wrong: not a number, a reversed
@@ -59,7 +22,7 @@ export function parseRanges(text: string): InstanceRange[] {
       throw rangeError(part, `is beyond the largest instance number ${maxInstances - 1}`);
     return [from, to];
   });
-  return normaliseRanges(ranges);
+  return normaliseInstances(ranges);
 }
 
 function rangeError(part: string, what: string): BorealisError {

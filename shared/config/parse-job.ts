@@ -1,11 +1,12 @@
 // One job node of a file to a submission: overrides, templating, schema, conversion, rules. Collects every problem it can
 // see instead of stopping at the first.
 import type * as z from 'zod';
+import { formatInstances, normaliseInstances, subtractInstances } from '../model/instance-ranges.ts';
 import type { JobSubmission } from '../model/job.ts';
 import type { InstanceRange } from '../model/job-key.ts';
 import type { TaskConfig } from '../model/task-config.ts';
 import { checkSubmission, type SubmissionRules } from './check-submission.ts';
-import { formatRanges, normaliseRanges, parseRanges, subtractRanges } from './instance-ranges.ts';
+import { parseRanges } from './instance-ranges.ts';
 import { type FileJob, fileJobSchema } from './job-file.ts';
 import { type ConfigPath, type ConfigProblem, formatPath } from './problem.ts';
 import { type RenderInput, renderJob } from './render-job.ts';
@@ -228,13 +229,13 @@ function convertVariants(
   const problems: TreeProblem[] = [];
   const all: InstanceRange[] = [[0, count - 1]];
   for (const { ranges, path } of overrides) {
-    const beyond = subtractRanges(ranges, all);
+    const beyond = subtractInstances(ranges, all);
     if (beyond.length === 0) continue;
-    const message = `instances ${formatRanges(beyond)} do not exist: the job has ${count}`;
+    const message = `instances ${formatInstances(beyond)} do not exist: the job has ${count}`;
     problems.push(place(base, { path, message, hint: 'raise instances or shorten the range' }));
   }
-  const taken = normaliseRanges(overrides.flatMap(({ ranges }) => ranges));
-  const rest = { ranges: subtractRanges(all, taken), path: ['instances'], variant: base };
+  const taken = normaliseInstances(overrides.flatMap(({ ranges }) => ranges));
+  const rest = { ranges: subtractInstances(all, taken), path: ['instances'], variant: base };
   const parts: Part[] = [];
   for (const part of [rest, ...overrides]) {
     if (part.variant.job === undefined) continue;

@@ -1,15 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ConfiguredInstances, diffJobs, formatJobDiff } from '../../../shared/config/diff-jobs.ts';
-import {
-  countInstances,
-  formatRanges,
-  normaliseRanges,
-  parseRanges,
-  subtractRanges,
-} from '../../../shared/config/instance-ranges.ts';
+import { parseRanges } from '../../../shared/config/instance-ranges.ts';
 import { parseJobObject } from '../../../shared/config/parse-job-file.ts';
 import { isBorealisError } from '../../../shared/lib/errors.ts';
+import {
+  countInstances,
+  formatInstances,
+  normaliseInstances,
+  subtractInstances,
+} from '../../../shared/model/instance-ranges.ts';
 import type { InstanceRange } from '../../../shared/model/job-key.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 
@@ -94,9 +94,9 @@ describe('diffJobs', () => {
         const lists = byKind(before, after);
         const diff = diffJobs(ranges(before), ranges(after));
         for (const kind of ['added', 'removed', 'changed', 'unchanged'] as const) {
-          expect(diff[kind]).toEqual(normaliseRanges(lists[kind]));
+          expect(diff[kind]).toEqual(normaliseInstances(lists[kind]));
         }
-        expect(normaliseRanges(diff.changes.flatMap(({ instances }) => instances))).toEqual(diff.changed);
+        expect(normaliseInstances(diff.changes.flatMap(({ instances }) => instances))).toEqual(diff.changed);
         for (const { fields } of diff.changes)
           expect(fields.map(({ path }) => path)).toEqual(['resources.cpuMilli']);
       }),
@@ -149,13 +149,13 @@ describe('instance ranges', () => {
   it('keep their meaning when normalised, subtracted, printed and read again', () => {
     fc.assert(
       fc.property(list, list, (a, b) => {
-        const [left, right] = [normaliseRanges(a), normaliseRanges(b)];
+        const [left, right] = [normaliseInstances(a), normaliseInstances(b)];
         expect(expand(left)).toEqual(expand(a));
         expect(countInstances(left)).toBe(expand(a).size);
         const removed = expand(b);
         const expected = [...expand(a)].filter((instance) => !removed.has(instance));
-        expect(expand(subtractRanges(left, right))).toEqual(new Set(expected));
-        if (left.length > 0) expect(parseRanges(formatRanges(left))).toEqual(left);
+        expect(expand(subtractInstances(left, right))).toEqual(new Set(expected));
+        if (left.length > 0) expect(parseRanges(formatInstances(left))).toEqual(left);
       }),
     );
   });
