@@ -8,6 +8,7 @@ import {
   SendMessageCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs';
+import { problemSchema } from '../shared/api/views.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import { agentQueueName } from '../shared/model/names.ts';
 import type { AgentCommand } from '../shared/model/protocol.ts';
@@ -98,9 +99,10 @@ function parseCommand(body: string | undefined, log: AgentLog): AgentCommand | u
   try {
     return agentCommandSchema.parse(JSON.parse(body ?? ''));
   } catch (error) {
+    // Never the text itself: a command holds the config of a task, and that may hold secrets.
     log('error', 'dropped a message that is not a command', {
-      error: errorText(error).slice(0, 500),
-      body: (body ?? '').slice(0, 200),
+      error: error instanceof SyntaxError ? 'it is not JSON' : errorText(error).slice(0, 500),
+      bytes: Buffer.byteLength(body ?? ''),
     });
     return undefined;
   }
@@ -113,6 +115,10 @@ async function fetchDesired(options: SqsTransportOptions, signal: AbortSignal) {
   });
   if (response.status === 404) {
     throw new BorealisError('NOT_FOUND', `agent ${options.agentId} is not registered at ${options.api}`);
+  }
+  if (response.status === 403) {
+    const problem = problemSchema.safeParse(await response.json().catch(() => undefined));
+    throw new BorealisError('FORBIDDEN', problem.data?.detail ?? `GET ${url} is not allowed`);
   }
   if (!response.ok) {
     throw new BorealisError('UNAVAILABLE', `GET ${url} answered ${response.status}; nothing was changed`);

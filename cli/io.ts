@@ -47,6 +47,12 @@ export function processIo(): Io {
 /** Options every command has. */
 export interface GlobalOptions {
   readonly api?: string | undefined;
+  /** How requests are authenticated: auto, iam or none. */
+  readonly auth?: string | undefined;
+  /** AWS profile to sign with. */
+  readonly profile?: string | undefined;
+  /** AWS region of the API, where its address does not say. */
+  readonly region?: string | undefined;
   readonly quiet?: boolean | undefined;
   readonly verbose?: boolean | undefined;
   /** False with --no-color. */

@@ -36,6 +36,15 @@ function rootCommand(cli: Cli): Command {
     .description('Borealis: a job scheduler without a scheduler to run.')
     .version(ownVersion(), '-V, --version', 'print the version of this client')
     .option('--api <url>', 'address of the API (else BOREALIS_API, else http://127.0.0.1:8081)')
+    .option(
+      '--profile <name>',
+      'AWS profile to sign requests with (else AWS_PROFILE, else what the AWS SDK finds)',
+    )
+    .option('--region <name>', 'AWS region of the API, if its address does not say (else AWS_REGION)')
+    .option(
+      '--auth <how>',
+      'sign requests: iam, none, or auto: unless plain http or local (else BOREALIS_AUTH)',
+    )
     .option('-q, --quiet', 'no talk on stderr, only data and errors')
     .option('--verbose', 'say what is sent and where errors come from')
     .option('--no-color', 'no colours (also: NO_COLOR, pipes)')

@@ -1,6 +1,7 @@
 // One run of one command: where the API is and why, the client to it, and what the command writes with.
 import { readFileSync } from 'node:fs';
 import { type ApiClient, createApiClient } from '../shared/api/client.ts';
+import { isSigned, lazySignedFetch, parseApiHost, parseAuthMode } from '../shared/api/signing.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import { createOutput, type GlobalOptions, type Io, type Output } from './io.ts';
 
@@ -18,6 +19,10 @@ export interface Session {
   readonly quiet: boolean;
   readonly address: ApiAddress;
   readonly client: ApiClient;
+  /** Signs where the API wants it; for whatever else than `client` speaks to the API. */
+  readonly fetch: typeof fetch;
+  /** As whom and where AWS is spoken to, as far as options, environment and address say. */
+  readonly aws: { readonly profile?: string; readonly region?: string };
   /** The cluster the API serves. Asked once. */
   cluster(): Promise<string>;
   /** INVALID_CONFIG (exit 3) if the key is of another cluster than the API's. */
@@ -27,7 +32,9 @@ export interface Session {
 export function createSession(io: Io, options: GlobalOptions): Session {
   const out = createOutput(io, options);
   const address = resolveApi(options.api, io.env);
-  const client = createApiClient({ baseUrl: address.url, trace: out.trace });
+  const aws = awsOf(options, address.url, io.env);
+  const fetch = chooseFetch(options.auth, address.url, aws, io.env, out.warn);
+  const client = createApiClient({ baseUrl: address.url, trace: out.trace, fetch });
   let asked: Promise<string> | undefined;
   const cluster = (): Promise<string> => {
     asked ??= client.call('version', { signal: io.signal }).then((answer) => answer.cluster);
@@ -39,6 +46,8 @@ export function createSession(io: Io, options: GlobalOptions): Session {
     quiet: options.quiet === true,
     address,
     client,
+    fetch,
+    aws,
     cluster,
     async checkCluster(named) {
       const actual = await cluster();
@@ -67,6 +76,27 @@ function resolveApi(flag: string | undefined, env: Io['env']): ApiAddress {
     'INVALID_REQUEST',
     `"${address.url}" (from ${address.source}) is not the address of an API; write e.g. ${defaultApiUrl}. Nothing was done.`,
   );
+}
+
+function awsOf(options: GlobalOptions, apiUrl: string, env: Io['env']): Session['aws'] {
+  const profile = options.profile ?? (env.AWS_PROFILE || undefined);
+  const region =
+    options.region ?? parseApiHost(apiUrl).region ?? (env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined);
+  return { ...(profile !== undefined && { profile }), ...(region !== undefined && { region }) };
+}
+
+function chooseFetch(
+  flag: string | undefined,
+  baseUrl: string,
+  aws: Session['aws'],
+  env: Io['env'],
+  warn: (line: string) => void,
+): typeof fetch {
+  const mode =
+    flag === undefined
+      ? parseAuthMode(env.BOREALIS_AUTH || 'auto', 'BOREALIS_AUTH')
+      : parseAuthMode(flag, '--auth');
+  return isSigned(baseUrl, mode) ? lazySignedFetch({ baseUrl, ...aws, warn }) : globalThis.fetch;
 }
 
 /** The version of this installation, from package.json. */

@@ -21,7 +21,10 @@ const rules: Readonly<Record<string, Rule>> = {
     layers: ['shared/model', 'shared/lib', 'shared/domain'],
     packages: [sdk, '@smithy/'],
   },
-  'shared/api': { layers: ['shared/model', 'shared/lib'], packages: ['zod', 'zod-openapi'] },
+  'shared/api': {
+    layers: ['shared/model', 'shared/lib'],
+    packages: ['zod', 'zod-openapi', '@smithy/', '@aws-sdk/credential-providers'],
+  },
   'shared/config': { layers: ['shared/model', 'shared/lib'], packages: ['zod', 'yaml'] },
   functions: {
     layers: [

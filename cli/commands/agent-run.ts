@@ -56,7 +56,7 @@ export function define(command: Command, cli: Cli): void {
       const capacity = parseCapacity(options);
       const attributes = parseAttributes(options.attr ?? [], options.dedicated, workDir);
       const cluster = await session.cluster();
-      const sqs = await resolveSqs(session.address.url, cli.io.env);
+      const sqs = await resolveSqs(session.address.url, cli.io.env, session.aws);
       const intakeQueueUrl = options.intakeQueueUrl ?? (await findQueueUrl(sqs, intakeQueueName(cluster)));
       const { runAgent } = await import('../../agent/main.ts');
       const agent = await runAgent({
@@ -67,6 +67,7 @@ export function define(command: Command, cli: Cli): void {
         api: session.address.url,
         intakeQueueUrl,
         sqs,
+        fetch: session.fetch,
         workDir,
         capacity,
         attributes,

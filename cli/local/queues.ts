@@ -9,11 +9,15 @@ const localStatsSchema = z.object({ sqsEndpoint: z.url() });
 
 /**
  * Settings for an SQS client: the endpoint in AWS_ENDPOINT_URL_SQS, else that of the embedded stack behind the API, else
- * the SDK's own (the account that the environment's credentials belong to).
+ * the account of `aws`, or where that leaves it open, of what the SDK finds.
  */
-export async function resolveSqs(apiUrl: string, env: Io['env']): Promise<SQSClientConfig> {
+export async function resolveSqs(
+  apiUrl: string,
+  env: Io['env'],
+  aws: Pick<SQSClientConfig, 'profile' | 'region'> = {},
+): Promise<SQSClientConfig> {
   const endpoint = env.AWS_ENDPOINT_URL_SQS || (await embeddedSqsEndpoint(apiUrl));
-  if (endpoint === undefined) return {};
+  if (endpoint === undefined) return aws;
   const embedded = ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(endpoint).hostname);
   return {
     endpoint,

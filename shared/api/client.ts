@@ -20,9 +20,8 @@ export interface ApiClientOptions {
   readonly timeoutMs?: number;
   /** Further tries of a request that may be repeated. Default 3, over about 1.5 seconds. */
   readonly retries?: number;
+  /** Called for every try anew; one that signs is in signing.ts. */
   readonly fetch?: typeof globalThis.fetch;
-  /** Adds what the installation's authorisation needs (SigV4 headers) to a request about to be sent. */
-  readonly authorize?: (request: Request) => Promise<Request>;
   /** Told of every try, for `--verbose`. */
   readonly trace?: (line: string) => void;
   /** Pause before a further try; replaced in tests. */
@@ -101,9 +100,7 @@ async function send(attempt: Attempt, options: ApiClientOptions): Promise<string
   try {
     const init: RequestInit = { method: attempt.method, headers, signal };
     if (attempt.body !== undefined) init.body = attempt.body;
-    let request = new Request(attempt.url, init);
-    if (options.authorize) request = await options.authorize(request);
-    const response = await (options.fetch ?? globalThis.fetch)(request);
+    const response = await (options.fetch ?? globalThis.fetch)(new Request(attempt.url, init));
     const text = await response.text();
     options.trace?.(
       `${attempt.method} ${attempt.url}: ${response.status} in ${Math.round(performance.now() - startedAt)} ms`,

@@ -34,13 +34,17 @@ async function fixture(answer: { status: number; body: unknown } = { status: 404
   });
   await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
   const dropped: string[] = [];
+  const logged: string[] = [];
   const transport = createSqsTransport({
     cluster: 'test',
     agentId: 'a-1',
     api: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
     intakeQueueUrl: intake.QueueUrl as string,
     sqs,
-    log: (_level, message) => dropped.push(message),
+    log: (_level, message, facts) => {
+      dropped.push(message);
+      logged.push(JSON.stringify(facts));
+    },
   });
   onTestFinished(async () => {
     transport.close();
@@ -52,7 +56,7 @@ async function fixture(answer: { status: number; body: unknown } = { status: 404
     const made = await client.send(new CreateQueueCommand({ QueueName: agentQueueName('test', 'a-1') }));
     return made.QueueUrl as string;
   };
-  return { transport, client, intakeUrl: intake.QueueUrl as string, makeQueue, dropped, paths };
+  return { transport, client, intakeUrl: intake.QueueUrl as string, makeQueue, dropped, logged, paths };
 }
 
 const never = new AbortController().signal;
@@ -84,12 +88,14 @@ describe('the SQS transport', () => {
     await waitFor(async () => expect(await count(client, url)).toBe(0));
   });
 
-  it('drops what is not a command, and says so', async () => {
-    const { transport, client, makeQueue, dropped } = await fixture();
+  it('drops what is not a command, and says so without repeating it', async () => {
+    const { transport, client, makeQueue, dropped, logged } = await fixture();
     const url = await makeQueue();
-    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{"v":1,"kind":"dance"}' }));
-    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'not json' }));
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: '{"v":1,"kind":"hunter2"}' }));
+    await client.send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'hunter2 is no json' }));
     while (dropped.length < 2) expect(await transport.receive(never)).toEqual([]);
+    expect(logged.join()).toContain('it is not JSON');
+    expect(logged.join()).not.toContain('hunter2');
     await waitFor(async () => expect(await count(client, url)).toBe(0));
   });
 
@@ -111,11 +117,19 @@ describe('the SQS transport', () => {
 
   it.each([
     [404, {}, 'NOT_FOUND'],
+    [403, { message: 'Forbidden' }, 'FORBIDDEN'],
     [503, {}, 'UNAVAILABLE'],
   ] as const)('says so when the API answers %i', async (status, body, code) => {
     const { transport } = await fixture({ status, body });
     const error = await transport.desired(never).catch((thrown: unknown) => thrown);
     expect(isBorealisError(error, code)).toBe(true);
+  });
+
+  it("gives the API's own words for refusing", async () => {
+    const detail = 'agent a-1 is bound to another identity';
+    const problem = { type: 't', title: 't', status: 403, code: 'FORBIDDEN', detail, requestId: 'r' };
+    const { transport } = await fixture({ status: 403, body: problem });
+    await expect(transport.desired(never)).rejects.toThrow(detail);
   });
 
   it('refuses a level it does not understand', async () => {

@@ -124,12 +124,4 @@ describe('the API client', () => {
     await expect(api.call('version', { signal })).rejects.toThrow();
     expect(requests.length).toBeLessThanOrEqual(1);
   });
-
-  it('lets a signer change the request before it is sent', async () => {
-    const { api, requests } = client(() => json(version), {
-      authorize: async (request) => new Request(request, { headers: { authorization: 'signed' } }),
-    });
-    await api.call('version');
-    expect(requests[0]?.headers.get('authorization')).toBe('signed');
-  });
 });
