@@ -15,7 +15,7 @@ const activeUpdateStatuses = [
 ] as const;
 const terminalUpdateStatuses = ['ROLLED_FORWARD', 'ROLLED_BACK', 'ABORTED', 'FAILED', 'ERROR'] as const;
 export const updateStatuses = [...activeUpdateStatuses, ...terminalUpdateStatuses] as const;
-const updateStatusSchema = z.enum(updateStatuses);
+export const updateStatusSchema = z.enum(updateStatuses);
 export type UpdateStatus = z.infer<typeof updateStatusSchema>;
 
 /** Ended for good? */
@@ -66,7 +66,7 @@ const commonSettings = {
 } as const;
 
 /** As stored: every choice made. */
-const updateSettingsSchema = z.strictObject({ strategy: updateStrategySchema, ...commonSettings });
+export const updateSettingsSchema = z.strictObject({ strategy: updateStrategySchema, ...commonSettings });
 export type UpdateSettings = z.infer<typeof updateSettingsSchema>;
 
 /** As asked for: everything may be left out; the two older ways to say the strategy are understood. */
@@ -81,7 +81,7 @@ export const updateSettingsInputSchema = z.strictObject({
 export type UpdateSettingsInput = z.input<typeof updateSettingsInputSchema>;
 
 /** Instances that run one config, or shall run it. */
-const configuredInstancesSchema = z.object({
+export const configuredInstancesSchema = z.object({
   configId: z.string(),
   instances: z.array(instanceRangeSchema),
 });
@@ -113,10 +113,17 @@ const updateProgressSchema = z.object({
 });
 export type UpdateProgress = z.infer<typeof updateProgressSchema>;
 
-const updateIdSchema = z.string().regex(/^[\w-]{1,64}$/);
+export const updateIdSchema = z.string().regex(/^[\w-]{1,64}$/);
+
+/** What an update was asked to do: other configs, the same ones started anew, more instances, fewer. */
+export const updateKinds = ['replace', 'restart', 'add', 'remove'] as const;
 
 export const updateRecordSchema = jobKeySchema.extend({
   updateId: updateIdSchema,
+  /** Absent = replace. */
+  kind: z.enum(updateKinds).optional(),
+  /** The client's token: a repeated start with it is the same start. */
+  token: z.object({ value: z.string(), requestHash: z.string() }).optional(),
   status: updateStatusSchema,
   user: z.string(),
   metadata: z.record(z.string().min(1).max(128), z.string().max(1024)),
@@ -138,7 +145,7 @@ export const updateRecordSchema = jobKeySchema.extend({
 });
 export type UpdateRecord = z.infer<typeof updateRecordSchema>;
 
-const instanceActions = [
+export const instanceActions = [
   'INSTANCE_UPDATING',
   'INSTANCE_UPDATED',
   'INSTANCE_UPDATE_FAILED',
