@@ -46,6 +46,7 @@ export function deriveEffects(change: StreamChange, cluster: string, now: number
       return jobEffects(change, now);
     case 'agent':
       return agentEffects(change);
+    case 'update':
     case 'ledger':
     case 'other':
       return [];

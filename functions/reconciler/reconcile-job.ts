@@ -75,7 +75,8 @@ async function reconcileVersion(
 
 /** The configs of instances that may have to be created; answers by throwing if one is missing. */
 async function configsOf(job: Job, deps: ReconcilerDeps): Promise<(configId: string) => TaskConfig> {
-  const added = job.desired.filter(({ since }) => since > job.reconciledVersion);
+  const refills = job.refills.some(({ version }) => version > job.reconciledVersion);
+  const added = job.desired.filter(({ since }) => refills || since > job.reconciledVersion);
   const ids = [...new Set(added.map(({ configId }) => configId))];
   const configs = ids.length === 0 ? new Map<string, TaskConfig>() : await deps.store.getConfigs(job, ids);
   return (configId) => {

@@ -24,6 +24,12 @@ const restartRequestSchema = z.object({
   message: z.string(),
 });
 
+/** Instances an update left without a task when it was given up; reconcile makes one for each that still has none. */
+const refillRequestSchema = z.object({
+  instances: z.array(instanceRangeSchema),
+  version: z.number().int(),
+});
+
 export const jobSchema = jobKeySchema.extend({
   cluster: identifierSchema,
   /** Grows with every accepted change; the condition of every write to this row. */
@@ -32,6 +38,9 @@ export const jobSchema = jobKeySchema.extend({
   reconciledVersion: z.number().int().min(0),
   desired: z.array(desiredRangeSchema),
   restarts: z.array(restartRequestSchema).default([]),
+  refills: z.array(refillRequestSchema).default([]),
+  /** The active update. While there is one, only it changes the job. */
+  updateId: z.string().optional(),
   /** One more than the highest instance number ever used; bounds the buckets a reader must visit. */
   instanceSpan: z.number().int().min(0),
   /** Audit message of the last kill, used by reconcile. */

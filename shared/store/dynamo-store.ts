@@ -4,16 +4,28 @@ import { GetCommand } from '@aws-sdk/lib-dynamodb';
 import type { Clock } from '../lib/ports.ts';
 import type { TaskConfig } from '../model/task-config.ts';
 import { type Connection, type ConnectionOptions, connect, createClient, send } from './connection.ts';
-import { poolsPartition, rolesPartition } from './keys.ts';
+import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, loadPool } from './read/agents.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled } from './read/jobs.ts';
 import { getReasons, lastSeen } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
+import {
+  getCallback,
+  getUpdate,
+  listDueUpdates,
+  listInstanceEvents,
+  listJobUpdates,
+  listUpdates,
+} from './read/updates.ts';
+import { ttlAttribute } from './tables.ts';
 import { assignTasks } from './tx/assign-tasks.ts';
 import { createJob } from './tx/create-job.ts';
+import { createUpdate } from './tx/create-update.ts';
 import { deferDue } from './tx/defer-due.ts';
+import { deferUpdate } from './tx/defer-update.ts';
+import { dropCallback } from './tx/drop-callback.ts';
 import { insertTasks } from './tx/insert-tasks.ts';
 import { putHeartbeat } from './tx/put-heartbeat.ts';
 import { putReasons } from './tx/put-reasons.ts';
@@ -24,6 +36,7 @@ import { replaceTask } from './tx/replace-task.ts';
 import { transitionTask } from './tx/transition-task.ts';
 import { transitionTasks } from './tx/transition-tasks.ts';
 import { updateJob } from './tx/update-job.ts';
+import { writeUpdate } from './tx/write-update.ts';
 
 export interface DynamoStoreOptions extends ConnectionOptions {
   readonly stateTable: string;
@@ -38,6 +51,8 @@ export interface DynamoStoreOptions extends ConnectionOptions {
 }
 
 const defaultHistoryMs = 2 * 24 * 3600_000;
+/** An execution waits for one batch; it cannot live longer than a year. */
+const callbackLifeMs = 366 * 24 * 3600_000;
 
 export function createDynamoStore(options: DynamoStoreOptions): Store {
   const { stateTable, notesTable, meter } = options;
@@ -70,6 +85,25 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     transition,
     transitionAll: (writes) => transitionTasks(connection, { writes, historyMs, one: transition }),
 
+    async createUpdate(input) {
+      await roles([input.update.role]);
+      return createUpdate(connection, input);
+    },
+    getUpdate: (key, updateId) => getUpdate(connection, key, updateId),
+    listJobUpdates: (key, page) => listJobUpdates(connection, key, page),
+    listUpdates: (filter, page) => listUpdates(connection, filter, page),
+    writeUpdate: (input) => writeUpdate(connection, input),
+    listInstanceEvents: (key, updateId, page) => listInstanceEvents(connection, key, updateId, page),
+    putCallback: ({ updateId, sequence, taskToken }, now) =>
+      putRow(connection, connection.notes, 'putCallback', {
+        ...callbackKeyOf(updateId),
+        q: sequence,
+        tk: taskToken,
+        [ttlAttribute]: Math.floor((now + callbackLifeMs) / 1000),
+      }),
+    getCallback: (updateId) => getCallback(connection, updateId),
+    dropCallback: (callback) => dropCallback(connection, callback),
+
     listPending: (pool, limit) => listPending(connection, pool, limit),
     countPending: (pool) => countPending(connection, pool),
     assign: (input) => assignTasks(connection, input),
@@ -88,6 +122,8 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     listDue: (shard, now, limit) => listDue(connection, { shard, now, limit }),
     deferDue: (task) => deferDue(connection, task),
     listUnreconciled: (shard, now, limit) => listUnreconciled(connection, { shard, now, limit }),
+    listDueUpdates: (shard, now, limit) => listDueUpdates(connection, { shard, now, limit }),
+    deferUpdate: (stored, at) => deferUpdate(connection, stored, at),
     pendingPools: () => pendingPools(connection),
     ping: () => ping(connection),
   };

@@ -7,10 +7,16 @@
 //          TASKS#<job path>#<b>     I#<instance>#<generation>       task; b = instance / 250
 //          AGENTS#<shard>           A#<agentId>, L#<agentId>        agent, its ledger
 //          TOKEN#<token>            TOKEN                           client token of a create
-//   due index: tasks with a deadline under <shard>, jobs whose newest spec is not carried out under J#<shard>
+//          UPDATE#<job path>        U#<updateId>                    update: its status and progress
+//                                   U#<updateId>#P                  update: what it was asked to do; never changes
+//          UPDATED#<job path>#<id>  E#<version>#<part>              update: what happened to its instances
+//          UPDATES#<role>           <updateId>                      directory of a role's updates
+//   due index: tasks with a deadline under <shard>, jobs whose newest spec is not carried out under J#<shard>, updates
+//              whose execution is to be looked at under U#<shard>
 //   notes  SEEN#<agentId>           SEEN                            last heartbeat
 //          REASONS#<job path>       <configId>                      why its tasks wait
 //          POOLS                    <pool>                          pools that ever had a task
+//          CALLBACK#<updateId>      CALLBACK                        what an update's execution waits with
 import { shardOf } from '../lib/hash.ts';
 import { type JobKey, jobPath, parseTaskId, type TaskRef } from '../model/job-key.ts';
 
@@ -181,4 +187,71 @@ export function unreconciledDue(
 /** Every entry of the due index up to and including this moment sorts before it. */
 export function dueBound(now: number): string {
   return pad(now + 1, timeDigits);
+}
+
+export const updatePrefix = 'UPDATE#';
+const versionDigits = 10;
+
+/** The updates of one job; ids of updates sort by the time they began, so they are in that order. */
+export function updatePartition(key: JobKey): string {
+  return `${updatePrefix}${jobPath(key)}`;
+}
+
+/** The row that changes. */
+export function updateKeyOf(key: JobKey, updateId: string): Key {
+  return { pk: updatePartition(key), sk: `U#${updateId}` };
+}
+
+/** The row that says what was asked for. It sorts right behind the one that changes. */
+export function updatePlanKeyOf(key: JobKey, updateId: string): Key {
+  return { pk: updatePartition(key), sk: `U#${updateId}#P` };
+}
+
+/** Sort keys of both rows of one update lie between these. */
+export function updateBounds(updateId: string): readonly [string, string] {
+  return [`U#${updateId}`, `U#${updateId}#~`];
+}
+
+export function instanceEventsPartition(key: JobKey, updateId: string): string {
+  return `UPDATED#${jobPath(key)}#${updateId}`;
+}
+
+/** In the order of writing: version of the record, then part of that write. */
+export function instanceEventsSortKey(version: number, part: number): string {
+  return `E#${pad(version, versionDigits)}#${pad(part, 4)}`;
+}
+
+export function updateDirectory(role: string): string {
+  return `UPDATES#${role}`;
+}
+
+export function callbackKeyOf(updateId: string): Key {
+  return { pk: `CALLBACK#${updateId}`, sk: 'CALLBACK' };
+}
+
+/** Partition of the due index that holds the rolling updates of one shard. */
+export function updatesDuePartition(shard: number): string {
+  return `U#${shard}`;
+}
+
+/** Keys of the due index for an update: look at its execution then. */
+export function updateDueKeysOf(
+  key: JobKey,
+  updateId: string,
+  at: number,
+): { readonly gd: string; readonly gt: string } {
+  return {
+    gd: updatesDuePartition(shardOf(updateId, dueShards)),
+    gt: `${pad(at, timeDigits)}#${jobPath(key)}#${updateId}`,
+  };
+}
+
+/** The update of a sort key of the due index; undefined if it is not one of an update. */
+export function parseUpdateDue(gt: string): { readonly key: JobKey; readonly updateId: string } | undefined {
+  const [, path = '', updateId] = gt.split('#');
+  const [role, environment, name] = path.split('/');
+  if (role === undefined || environment === undefined || name === undefined || updateId === undefined) {
+    return undefined;
+  }
+  return { key: { role, environment, name }, updateId };
 }

@@ -8,6 +8,7 @@ import type { PendingReason } from '../model/reason.ts';
 import type { Grant, Resources } from '../model/resources.ts';
 import type { Task } from '../model/task.ts';
 import type { Constraint, TaskConfig } from '../model/task-config.ts';
+import type { InstanceEvent, UpdateRecord } from '../model/update.ts';
 
 /** One page of a listing; `next` is an opaque cursor, absent at the end. */
 export interface Page<T> {
@@ -86,6 +87,59 @@ export interface AgentWithLedger {
   readonly ledger: Ledger;
 }
 
+/** An update as stored. */
+export interface StoredUpdate {
+  readonly update: UpdateRecord;
+  /** Grows with every write; the condition of the next one. */
+  readonly version: number;
+  /** Number of the execution that drives it: grows when it must be driven anew (after a stop, a hand-over, a loss). */
+  readonly sequence: number;
+}
+
+/** A job's row as it must become, and the versions it was read at; `expected` absent = no job has the key yet. */
+export interface JobWrite {
+  readonly next: Job;
+  readonly expected?: { readonly specVersion: number; readonly reconciledVersion: number };
+}
+
+export interface CreateUpdateInput {
+  readonly update: UpdateRecord;
+  /** The job that names this update as its active one (shared/domain/update/follow-job.ts). */
+  readonly job: JobWrite;
+  /** Every config the update asks for, by content id. */
+  readonly configs: ReadonlyMap<string, TaskConfig>;
+}
+export type CreateUpdateOutcome =
+  /** Also when this very update is there already, as after a lost answer. */
+  | { readonly kind: 'created' }
+  /** The job is not as it was read (another update may have begun): read it and plan again. Nothing was written. */
+  | { readonly kind: 'conflict'; readonly current?: Job };
+
+export interface WriteUpdateInput {
+  /** As it was read; the write is conditional on its version. */
+  readonly before: StoredUpdate;
+  readonly next: UpdateRecord;
+  /** The job, if it changes with the update. */
+  readonly job?: JobWrite;
+  readonly instanceEvents?: readonly InstanceEvent[];
+  /** The present execution is over or lost: another must go on. One that starts to act again always gets a new one. */
+  readonly newExecution?: boolean;
+  /** Epoch ms. */
+  readonly now: number;
+}
+export type WriteUpdateOutcome =
+  | { readonly kind: 'committed'; readonly stored: StoredUpdate }
+  /** Update or job are not as they were read. Nothing was written. */
+  | { readonly kind: 'conflict' };
+
+/** What an update's execution waits with for the end of a batch. */
+export interface UpdateCallback {
+  readonly updateId: string;
+  readonly sequence: number;
+  /** Of Step Functions. */
+  readonly taskToken: string;
+}
+
 /** Write units by where they were used, counted from the engine's own answers. */
 export interface CapacityMeter {
   add(operation: string, table: string, writeUnits: number, readUnits: number): void;
@@ -118,6 +172,34 @@ export interface Store {
   transition(write: TransitionWrite): Promise<TransitionOutcome>;
   /** Many independent transitions, each atomic by itself, outcomes in order. */
   transitionAll(writes: readonly TransitionWrite[]): Promise<readonly TransitionOutcome[]>;
+
+  // -- updates --
+  /** One transaction: the update, its entry in the role's directory, the job that names it. Configs before it. */
+  createUpdate(input: CreateUpdateInput): Promise<CreateUpdateOutcome>;
+  getUpdate(key: JobKey, updateId: string): Promise<StoredUpdate | undefined>;
+  /** The newest updates of a job first. */
+  listJobUpdates(
+    key: JobKey,
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<Page<UpdateRecord>>;
+  /** Updates of a role, or of all roles one after the other; within a role the newest first. */
+  listUpdates(
+    filter: { readonly role?: string },
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<Page<UpdateRecord>>;
+  /** One transaction: record, job and what happened to instances; all or nothing. */
+  writeUpdate(input: WriteUpdateInput): Promise<WriteUpdateOutcome>;
+  /** What happened to the instances of an update, oldest first. */
+  listInstanceEvents(
+    key: JobKey,
+    updateId: string,
+    page: { readonly limit: number; readonly cursor?: string },
+  ): Promise<Page<InstanceEvent>>;
+  /** Remembers what the execution waits with; the last one counts. */
+  putCallback(callback: UpdateCallback, now: number): Promise<void>;
+  getCallback(updateId: string): Promise<UpdateCallback | undefined>;
+  /** Forgets it, unless another has taken its place. */
+  dropCallback(callback: UpdateCallback): Promise<void>;
 
   // -- matching --
   /** Waiting tasks of a pool in priority then age order, up to `limit`. Index read: may lag; commits are conditional. */
@@ -159,6 +241,14 @@ export interface Store {
   deferDue(task: Task): Promise<void>;
   /** Jobs of one shard whose newest spec has not been carried out within `unreconciledGraceMs` of its acceptance. */
   listUnreconciled(shard: number, now: number, limit: number): Promise<readonly JobKey[]>;
+  /** Rolling updates of one shard whose execution should be looked at by now. */
+  listDueUpdates(
+    shard: number,
+    now: number,
+    limit: number,
+  ): Promise<readonly { readonly key: JobKey; readonly updateId: string }[]>;
+  /** Looks at the update's execution again at `at`, if it is still driven by the same. */
+  deferUpdate(stored: StoredUpdate, at: number): Promise<void>;
   /** Pools with waiting tasks, for the safety-net wake-up. */
   pendingPools(): Promise<readonly string[]>;
 
@@ -172,4 +262,10 @@ export type StreamChange =
   | { readonly kind: 'job'; readonly before?: Job; readonly after?: Job }
   | { readonly kind: 'agent'; readonly before?: Agent; readonly after?: Agent }
   | { readonly kind: 'ledger'; readonly before?: Ledger; readonly after?: Ledger }
+  | { readonly kind: 'update'; readonly before?: UpdateHead; readonly after?: UpdateHead }
   | { readonly kind: 'other' };
+
+/** The part of an update that its changing row holds. */
+export interface UpdateHead extends JobKey, Pick<UpdateRecord, 'updateId' | 'status' | 'events'> {
+  readonly sequence: number;
+}

@@ -5,6 +5,7 @@ import { plainRow } from './codec/attribute-values.ts';
 import { decodeJob } from './codec/job-row.ts';
 import type { Row } from './codec/row.ts';
 import { decodeTask } from './codec/task-row.ts';
+import { decodeUpdateHead, isUpdateHead } from './codec/update-row.ts';
 import { agentPrefix, ledgerPrefix, taskPrefix } from './keys.ts';
 import type { StreamChange } from './port.ts';
 
@@ -19,7 +20,7 @@ export interface StreamRecord {
     | undefined;
 }
 
-/** INTERNAL if a task, job, agent or ledger can't be read; rows of other kinds are `other`. */
+/** INTERNAL if a task, job, agent, ledger or update can't be read; rows of other kinds are `other`. */
 export function decodeStreamRecord(record: StreamRecord): StreamChange {
   const before = imageOf(record.dynamodb?.OldImage);
   const after = imageOf(record.dynamodb?.NewImage);
@@ -34,6 +35,7 @@ export function decodeStreamRecord(record: StreamRecord): StreamChange {
   if (pk.startsWith('AGENTS#') && sk.startsWith(ledgerPrefix)) {
     return { kind: 'ledger', ...both(before, after, decodeLedger) };
   }
+  if (isUpdateHead(pk, sk)) return { kind: 'update', ...both(before, after, decodeUpdateHead) };
   return { kind: 'other' };
 }
 

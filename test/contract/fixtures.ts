@@ -1,11 +1,13 @@
 // Makers of the entities the store tests need, each valid by its schema and easy to bend.
 
+import { newUpdateId } from '../../shared/domain/update/update-id.ts';
 import type { Offer } from '../../shared/model/agent.ts';
 import type { Job } from '../../shared/model/job.ts';
-import { formatTaskId } from '../../shared/model/job-key.ts';
+import { formatTaskId, type JobKey } from '../../shared/model/job-key.ts';
 import type { Grant } from '../../shared/model/resources.ts';
 import type { Task, TaskState } from '../../shared/model/task.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
+import type { UpdateRecord } from '../../shared/model/update.ts';
 import type { PendingRow } from '../../shared/store/port.ts';
 
 /** An ordinary moment: 13 digits, as real times have. */
@@ -33,6 +35,7 @@ export function makeJob(over: Partial<Job> = {}): Job {
     reconciledVersion: 0,
     desired: [{ instances: [0, 2], configId: '0123456789abcdef', since: 1 }],
     restarts: [],
+    refills: [],
     instanceSpan: 3,
     createdBy: 'someone',
     createdAt: t0,
@@ -74,6 +77,41 @@ export function makeConfig(over: Partial<TaskConfig> = {}): TaskConfig {
       },
     ],
     ordering: [],
+    ...over,
+  };
+}
+
+/** A new update of instances 0 to 2 from one config to another. */
+export function makeUpdate(
+  { role, environment, name }: JobKey,
+  over: Partial<UpdateRecord> = {},
+): UpdateRecord {
+  return {
+    role,
+    environment,
+    name,
+    updateId: newUpdateId(t0, suffix),
+    status: 'ROLLING_FORWARD',
+    user: 'someone',
+    metadata: {},
+    settings: {
+      strategy: { kind: 'queue', groupSize: 1 },
+      maxPerInstanceFailures: 0,
+      maxFailedInstances: 0,
+      minWaitInInstanceRunningMs: 0,
+      rollbackOnFailure: true,
+      blockIfNoPulsesAfterMs: 0,
+      slaAware: false,
+      onPlacementDeadline: 'pause',
+    },
+    initial: [{ configId: '0123456789abcdef', instances: [[0, 2]] }],
+    desired: [{ configId: 'fedcba9876543210', instances: [[0, 2]] }],
+    progress: { visited: 0, revisited: 0, working: [], taken: [], failed: [] },
+    downAtStart: [],
+    lastPulseAt: 0,
+    events: [{ status: 'ROLLING_FORWARD', at: t0, user: 'someone' }],
+    createdAt: t0,
+    updatedAt: t0,
     ...over,
   };
 }

@@ -12,6 +12,7 @@ import { streamContract } from './stream.contract.ts';
 import { sweepingContract } from './sweeping.contract.ts';
 import { tasksContract } from './tasks.contract.ts';
 import { transitionsContract } from './transitions.contract.ts';
+import { updatesContract } from './updates.contract.ts';
 
 /** Registers the whole suite; `makeStore` runs once before it. */
 export function storeContract(makeStore: () => Promise<StoreUnderTest>): void {
@@ -32,6 +33,7 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>): void {
     assignContract,
     agentsContract,
     sweepingContract,
+    updatesContract,
     racesContract,
     streamContract,
     budgetContract,

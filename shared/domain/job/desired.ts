@@ -15,7 +15,7 @@ import { type DesiredRange, type Job, type JobSubmission, maxInstances } from '.
 import { type InstanceRange, jobPath } from '../../model/job-key.ts';
 
 /** The row of a job is one item of at most 400 KB; these bounds keep it under that whatever is asked for. */
-const maxDesiredRanges = 1000;
+export const maxDesiredRanges = 1000;
 const maxRestartRanges = 250;
 const maxWaitingRestarts = 20;
 
@@ -39,6 +39,7 @@ export interface NewJob {
 export function newJob(input: NewJob): Job {
   const { submission, cluster, now, previous } = input;
   const { role, environment, name } = submission;
+  if (previous) checkNoUpdate(previous.job);
   if (submission.cluster !== undefined && submission.cluster !== cluster) {
     throw refused(`the job is for cluster ${submission.cluster}, this is ${cluster}`, 'Nothing was stored.');
   }
@@ -66,6 +67,7 @@ export function newJob(input: NewJob): Job {
     reconciledVersion: old?.reconciledVersion ?? 0,
     desired: checkedDesired(desired),
     restarts: [],
+    refills: [],
     instanceSpan: Math.max(old?.instanceSpan ?? 0, spanOf(asked)),
     ...(old?.killMessage !== undefined && { killMessage: old.killMessage }),
     createdBy: input.user,
@@ -203,7 +205,18 @@ export function markReconciled(job: Job, version: number): Job {
     ...job,
     reconciledVersion,
     restarts: job.restarts.filter((restart) => restart.version > reconciledVersion),
+    refills: job.refills.filter((refill) => refill.version > reconciledVersion),
   };
+}
+
+/** CONFLICT, with the update's id, if the job has an active update: only that changes it (spec/updates.md section 11). */
+export function checkNoUpdate(job: Job): void {
+  if (job.updateId === undefined) return;
+  throw new BorealisError(
+    'CONFLICT',
+    `job ${jobPath(job)} is being updated by ${job.updateId}; nothing was changed. Wait for it, or abort it or roll it back.`,
+    { details: { updateId: job.updateId } },
+  );
 }
 
 /** Every desired instance, whatever config it runs. */
@@ -222,16 +235,30 @@ export function needsReconcile(job: Pick<Job, 'specVersion' | 'reconciledVersion
 }
 
 function edited(job: Job, now: number): Job {
+  checkNoUpdate(job);
   return {
     ...job,
     specVersion: job.specVersion + 1,
     restarts: job.restarts.filter(({ version }) => version > job.reconciledVersion),
+    refills: job.refills.filter(({ version }) => version > job.reconciledVersion),
     updatedAt: Math.max(now, job.updatedAt),
   };
 }
 
 /** Sorted; touching ranges of the same config and version merged; refused if there are too many to store in one row. */
 function checkedDesired(ranges: readonly DesiredRange[]): DesiredRange[] {
+  const merged = tidyDesired(ranges);
+  if (merged.length > maxDesiredRanges) {
+    throw refused(
+      `the job would consist of ${merged.length} separate instance ranges`,
+      `At most ${maxDesiredRanges} are possible; use contiguous numbers. Nothing was changed.`,
+    );
+  }
+  return merged;
+}
+
+/** The same desired state, sorted, with touching ranges of the same config and version merged. */
+export function tidyDesired(ranges: readonly DesiredRange[]): DesiredRange[] {
   const merged: DesiredRange[] = [];
   for (const range of ranges.toSorted((a, b) => a.instances[0] - b.instances[0])) {
     const last = merged.at(-1);
@@ -241,12 +268,6 @@ function checkedDesired(ranges: readonly DesiredRange[]): DesiredRange[] {
     } else {
       merged.push(range);
     }
-  }
-  if (merged.length > maxDesiredRanges) {
-    throw refused(
-      `the job would consist of ${merged.length} separate instance ranges`,
-      `At most ${maxDesiredRanges} are possible; use contiguous numbers. Nothing was changed.`,
-    );
   }
   return merged;
 }

@@ -8,6 +8,7 @@
 //   yes, new  one with spec < since           KILLING, and `waiting`: it was removed and added again before the
 //                                             removal was carried out; the new task comes when the old one has ended
 //   yes       listed in a new restart request RESTARTING
+//   yes       listed in a new refill request  none active: create the next generation; KILLING: `waiting`
 //   yes       otherwise                       leave it: replacement after an end is the task machine's own doing
 //
 // "New" means since > job.reconciledVersion. Why a task with spec >= since, even an ended one, stops a creation: a
@@ -15,7 +16,7 @@
 // history may be pruned, and an instance that finished must not come back. `since` is the version that added the
 // instances; whoever changes the config of desired instances (updates) must leave it alone.
 import type { IdSource } from '../../lib/ports.ts';
-import { containsInstance } from '../../model/instance-ranges.ts';
+import { containsInstance, intersectInstances, listInstances } from '../../model/instance-ranges.ts';
 import type { DesiredRange, Job } from '../../model/job.ts';
 import type { InstanceRange } from '../../model/job-key.ts';
 import { isActive, type Task, type TaskState } from '../../model/task.ts';
@@ -58,6 +59,7 @@ export function planReconcile(input: ReconcileInput): ReconcilePlan {
   for (const tasks of byInstance.values()) planEnds(input.job, tasks, plan);
   for (const range of input.job.desired) {
     if (range.since > input.job.reconciledVersion) planCreations(input, range, byInstance, plan);
+    else planRefills(input, range, byInstance, plan);
   }
   return plan;
 }
@@ -118,6 +120,24 @@ function planCreations(
     if (tasks.some(({ spec }) => spec >= range.since)) continue;
     if (tasks.some(({ state }) => isActive(state))) plan.waiting.push(instance);
     else plan.create.push(newTask(input, range, instance, tasks));
+  }
+}
+
+/** Instances that an update ended and did not replace before it was given up. */
+function planRefills(
+  input: ReconcileInput,
+  range: DesiredRange,
+  byInstance: ReadonlyMap<number, readonly Task[]>,
+  plan: MutablePlan,
+): void {
+  const { job, interval } = input;
+  const asked = job.refills.filter(({ version }) => version > job.reconciledVersion);
+  const inside = intersectInstances([range.instances], [interval]);
+  for (const instance of listInstances(asked.flatMap((one) => intersectInstances(one.instances, inside)))) {
+    const tasks = byInstance.get(instance) ?? [];
+    const active = tasks.find(({ state }) => isActive(state));
+    if (active === undefined) plan.create.push(newTask(input, range, instance, tasks));
+    else if (active.state === 'KILLING') plan.waiting.push(instance);
   }
 }
 

@@ -37,7 +37,7 @@ export function decodeConfig(row: Row): TaskConfig {
   return jsonOf(row, 'j', 'task config') as TaskConfig;
 }
 
-function checkSize(json: string, what: string, advice: string): void {
+export function checkSize(json: string, what: string, advice: string): void {
   const bytes = Buffer.byteLength(json);
   if (bytes <= maxItemBytes) return;
   throw new BorealisError(

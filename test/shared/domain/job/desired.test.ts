@@ -48,6 +48,7 @@ describe('newJob', () => {
         { instances: [5, 9], configId: 'c0', since: 1 },
       ],
       restarts: [],
+      refills: [],
       instanceSpan: 10,
       createdBy: 'ann',
       createdAt: 1000,
