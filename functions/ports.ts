@@ -2,6 +2,7 @@
 // own; functions/clients has the AWS ones.
 
 import type { BusEvent } from '../shared/model/events.ts';
+import type { CountMetric, MillisMetric } from '../shared/model/metrics.ts';
 import type { AgentCommand } from '../shared/model/protocol.ts';
 
 export interface OutgoingMessage {
@@ -30,17 +31,23 @@ export interface EventPort {
   publish(events: readonly BusEvent[]): Promise<void>;
 }
 
+/** Fields of a log line; docs/operating.md lists their names. Those the logger keeps for itself would be dropped. */
+type LogFields = Readonly<Record<string, unknown>> & {
+  readonly [K in 'level' | 'message' | 'timestamp' | 'service']?: never;
+};
+
 /** Structured log lines. */
 export interface Log {
-  info(message: string, fields?: Record<string, unknown>): void;
-  warn(message: string, fields?: Record<string, unknown>): void;
-  error(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
 }
 
-/** Numbers for the dashboard. */
+/** Numbers for the dashboard and the alarms; shared/model/metrics.ts lists them. */
 export interface MetricPort {
-  count(name: string, value: number): void;
-  millis(name: string, value: number): void;
+  /** Adds to a sum; 0 is not written. */
+  count(name: CountMetric, value: number): void;
+  millis(name: MillisMetric, value: number): void;
 }
 
 /** How long this invocation may still run, milliseconds. */

@@ -4,6 +4,7 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import type * as z from 'zod';
 import { BorealisError } from '../shared/lib/errors.ts';
 import type { Log } from './ports.ts';
+import { about } from './request-scope.ts';
 
 /** Throws INVALID_REQUEST if the body is not JSON or not what the schema says. */
 export function parseBody<S extends z.ZodType>(schema: S, record: SQSRecord): z.infer<S> {
@@ -29,6 +30,8 @@ export async function processGroups<S extends z.ZodType>(
   options: {
     readonly schema: S;
     readonly groupOf: (message: z.infer<S>) => string;
+    /** What the log lines of this work say it is about, such as `{ job }`. */
+    readonly fieldsOf?: (message: z.infer<S>) => Readonly<Record<string, string>>;
     readonly work: (message: z.infer<S>, newestSentAt: number | undefined) => Promise<void>;
     readonly log: Log;
   },
@@ -45,18 +48,23 @@ export async function processGroups<S extends z.ZodType>(
       groups.set(name, group);
     } catch (error) {
       failed.push(record.messageId);
-      options.log.error('a message cannot be read; it ends in the dead-letter queue', { error });
+      options.log.error('a message cannot be read; it ends in the dead-letter queue', {
+        messageId: record.messageId,
+        error,
+      });
     }
   }
   await Promise.all(
-    [...groups].map(async ([name, { message, ids, sentAt }]) => {
-      try {
-        await options.work(message, Number.isFinite(sentAt) ? sentAt : undefined);
-      } catch (error) {
-        failed.push(...ids);
-        options.log.error(`work on ${name} failed; its messages come again`, { error });
-      }
-    }),
+    [...groups].map(([name, { message, ids, sentAt }]) =>
+      about(options.fieldsOf?.(message) ?? {}, async () => {
+        try {
+          await options.work(message, Number.isFinite(sentAt) ? sentAt : undefined);
+        } catch (error) {
+          failed.push(...ids);
+          options.log.error(`work on ${name} failed; its messages come again`, { error });
+        }
+      }),
+    ),
   );
   return { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) };
 }

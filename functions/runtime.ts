@@ -4,7 +4,9 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
 import { type Clock, type IdSource, type RandomSource, randomIds } from '../shared/lib/ports.ts';
+import { metricNamespace } from '../shared/model/metrics.ts';
 import type { Log, MetricPort } from './ports.ts';
+import { requestFields } from './request-scope.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -23,17 +25,20 @@ export function lazyHandler<E, R>(
 export function createTelemetry(functionName: string, cluster: string) {
   const logger = new Logger({ serviceName: `borealis-${functionName}`, persistentKeys: { cluster } });
   const metrics = new Metrics({
-    namespace: 'Borealis',
+    namespace: metricNamespace,
     serviceName: functionName,
     defaultDimensions: { cluster },
   });
   const log: Log = {
-    info: (message, fields = {}) => logger.info(message, fields),
-    warn: (message, fields = {}) => logger.warn(message, fields),
-    error: (message, fields = {}) => logger.error(message, fields),
+    info: (message, fields = {}) => logger.info(message, { ...requestFields(), ...fields }),
+    warn: (message, fields = {}) => logger.warn(message, { ...requestFields(), ...fields }),
+    error: (message, fields = {}) => logger.error(message, { ...requestFields(), ...fields }),
   };
   const meter: MetricPort = {
-    count: (name, value) => void metrics.addMetric(name, MetricUnit.Count, value),
+    // A metric costs for every hour in which it is written, so nothing is written about nothing.
+    count: (name, value) => {
+      if (value > 0) metrics.addMetric(name, MetricUnit.Count, value);
+    },
     millis: (name, value) => void metrics.addMetric(name, MetricUnit.Milliseconds, value),
   };
   return { logger, metrics, log, meter };

@@ -3,6 +3,7 @@
 import type { App, Environment } from 'aws-cdk-lib';
 import { readSettings } from './settings.ts';
 import { ControlPlaneStack } from './stacks/control-plane.ts';
+import { ObservabilityStack } from './stacks/observability.ts';
 import { StateStack } from './stacks/state.ts';
 
 /** Adds the stacks; the app's context holds the choices (infra/settings.ts). */
@@ -13,9 +14,15 @@ export function addBorealis(app: App, env: Environment = {}): void {
     ...common,
     description: 'Borealis: what must not be lost (tables, queues, event bus).',
   });
-  new ControlPlaneStack(app, `borealis-${settings.cluster}-control-plane`, {
+  const controlPlane = new ControlPlaneStack(app, `borealis-${settings.cluster}-control-plane`, {
     ...common,
     state,
     description: 'Borealis: functions, HTTP API and what feeds them.',
+  });
+  new ObservabilityStack(app, `borealis-${settings.cluster}-observability`, {
+    ...common,
+    state,
+    controlPlane,
+    description: 'Borealis: dashboard and alarms.',
   });
 }

@@ -1,5 +1,6 @@
 // What a person may choose at synth time, read from CDK context (`cdk deploy -c borealis:cluster=prod`). A wrong or
 // misspelt key fails the synth with a message that names it, so a typo never ships.
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 import { BorealisError } from '../shared/lib/errors.ts';
 
@@ -12,13 +13,36 @@ export interface Settings {
   readonly meter: boolean;
   /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
   readonly keepData: boolean;
+  /** How long CloudWatch keeps what the functions log, days; one of those CloudWatch offers. */
+  readonly logRetentionDays: number;
+  readonly alarms: AlarmSettings;
+}
+
+/** Who is told of alarms, and where they say help is. */
+interface AlarmSettings {
+  /** ARN of an SNS topic that exists; absent: a topic of the installation's own. */
+  readonly topicArn?: string;
+  /** Subscribed to the installation's own topic. */
+  readonly email?: string;
+  /** Address of docs/runbook.md as people reach it; alarms link to its entries. */
+  readonly runbook: string;
 }
 
 const prefix = 'borealis:';
+const known = [
+  'cluster',
+  'auth',
+  'meter',
+  'keepData',
+  'logRetentionDays',
+  'alarmTopic',
+  'alarmEmail',
+  'runbook',
+] as const;
 
 /** Reads and checks the `borealis:` keys of the context; INVALID_CONFIG names what is wrong. */
 export function readSettings(node: Node): Settings {
-  const allowed = ['cluster', 'auth', 'meter', 'keepData'].map((name) => prefix + name);
+  const allowed = known.map((name) => prefix + name);
   const context: unknown = node.getAllContext();
   for (const key of Object.keys(context ?? {})) {
     if (key.startsWith(prefix) && !allowed.includes(key)) {
@@ -44,6 +68,43 @@ export function readSettings(node: Node): Settings {
     auth: choice(node, 'auth', ['iam', 'none'], 'iam'),
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
+    logRetentionDays: logRetention(node),
+    alarms: alarmSettings(node),
+  };
+}
+
+function logRetention(node: Node): number {
+  const days: string = text(node, 'logRetentionDays', '30');
+  const offered = Object.values(RetentionDays).filter((value) => typeof value === 'number' && value < 9999);
+  if (offered.some((value) => String(value) === days)) return Number(days);
+  throw invalid(
+    `${prefix}logRetentionDays`,
+    `is ${JSON.stringify(days)}; it must be one of ${offered.join(', ')}`,
+  );
+}
+
+function alarmSettings(node: Node): AlarmSettings {
+  const topicArn = text(node, 'alarmTopic', '');
+  const email = text(node, 'alarmEmail', '');
+  if (topicArn !== '' && !/^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w-]+$/.test(topicArn)) {
+    throw invalid(
+      `${prefix}alarmTopic`,
+      `is ${JSON.stringify(topicArn)}; it must be the ARN of an SNS topic`,
+    );
+  }
+  if (email !== '' && !/^[^@\s]+@[^@\s]+$/.test(email)) {
+    throw invalid(`${prefix}alarmEmail`, `is ${JSON.stringify(email)}; it must be a mail address`);
+  }
+  if (topicArn !== '' && email !== '') {
+    throw invalid(
+      `${prefix}alarmEmail`,
+      `goes with the installation's own topic only; subscribe it to ${topicArn}`,
+    );
+  }
+  return {
+    ...(topicArn !== '' && { topicArn }),
+    ...(email !== '' && { email }),
+    runbook: text(node, 'runbook', 'docs/runbook.md'),
   };
 }
 
@@ -57,10 +118,10 @@ function text(node: Node, name: string, fallback: string): string {
 
 function choice<const T extends string>(node: Node, name: string, values: readonly T[], fallback: T): T {
   const value = text(node, name, fallback);
-  const known = values.find((candidate) => candidate === value);
-  if (known === undefined)
+  const found = values.find((candidate) => candidate === value);
+  if (found === undefined)
     throw invalid(prefix + name, `is ${JSON.stringify(value)}; it must be one of ${values.join(', ')}`);
-  return known;
+  return found;
 }
 
 function invalid(key: string, problem: string): BorealisError {

@@ -9,7 +9,7 @@ import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { TaskStatus } from '../../shared/model/protocol.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
-import type { Store, TransitionWrite } from '../../shared/store/port.ts';
+import type { Store, TransitionOutcome, TransitionWrite } from '../../shared/store/port.ts';
 import type { AgentCommandPort, Log, MetricPort } from '../ports.ts';
 
 export interface StatusDeps {
@@ -48,7 +48,10 @@ export async function applyStatuses(
     await answerStrays(strays, failed, deps);
   } catch (error) {
     for (const { messageId } of statuses) failed.add(messageId);
-    deps.log.error('task statuses could not be written; they come again', { error });
+    deps.log.error('task statuses could not be written; they come again', {
+      taskIds: [...byTask.keys()],
+      error,
+    });
   }
 }
 
@@ -81,6 +84,7 @@ async function writeFolds(
 ): Promise<string[]> {
   const writes = [...folds.values()].flatMap(({ write }) => write ?? []);
   const outcomes = writes.length === 0 ? [] : await deps.store.transitionAll(writes);
+  logChanges(writes, outcomes, deps.log);
   return outcomes.flatMap((outcome, index) => {
     const taskId = writes[index]?.task.taskId;
     if (outcome.kind === 'committed' || taskId === undefined) return [];
@@ -88,6 +92,21 @@ async function writeFolds(
     else rows.delete(taskId);
     return [taskId];
   });
+}
+
+/** One line a batch: which tasks went to which state, and whom they had as agent. */
+function logChanges(
+  writes: readonly TransitionWrite[],
+  outcomes: readonly TransitionOutcome[],
+  log: Log,
+): void {
+  const done = writes.filter((_, index) => outcomes[index]?.kind === 'committed');
+  const byState = Map.groupBy(done, ({ next }) => next?.state ?? 'DELETED');
+  for (const [state, changed] of byState) {
+    const taskIds = changed.map(({ task }) => task.taskId);
+    const agentIds = [...new Set(changed.flatMap(({ task }) => task.agentId ?? []))];
+    log.info('task statuses applied', { state, taskIds, agentIds });
+  }
 }
 
 interface Fold {
@@ -164,6 +183,8 @@ async function answerStrays(
     } catch (error) {
       for (const { messageId } of reports) failed.add(messageId);
       deps.log.error(`agent ${agentId} could not be told to end stray tasks; its reports come again`, {
+        agentId,
+        taskIds: [...new Set(reports.map(({ status }) => status.taskId))],
         error,
       });
     }

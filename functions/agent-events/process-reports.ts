@@ -55,7 +55,10 @@ function readReport(record: SQSEvent['Records'][number], deps: AgentEventsDeps):
       offered: report.offer.agentId,
     });
   } catch (error) {
-    deps.log.error('an agent report cannot be read; it ends in the dead-letter queue', { error });
+    deps.log.error('an agent report cannot be read; it ends in the dead-letter queue', {
+      messageId: record.messageId,
+      error,
+    });
   }
   deps.meter.count('MalformedReports', 1);
   return undefined;
@@ -111,6 +114,6 @@ async function guarded(
     await work();
   } catch (error) {
     for (const { id, report } of messages) if (report.agentId === agentId) failed.add(id);
-    deps.log.error(`a report of agent ${agentId} could not be written; it comes again`, { error });
+    deps.log.error(`a report of agent ${agentId} could not be written; it comes again`, { agentId, error });
   }
 }

@@ -3,17 +3,21 @@
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda';
 import { agentQueuesEnvSchema, parseEnv } from '../../shared/api/env.ts';
 import { createSqsClient } from '../clients/sqs.ts';
+import { inRequest } from '../request-scope.ts';
+import { createTelemetry } from '../runtime.ts';
 import { deleteAgentQueues } from './delete-queues.ts';
 
 type Event = CloudFormationCustomResourceEvent;
 
+type HandlerContext = Pick<Context, 'logStreamName' | 'awsRequestId'>;
+
 const answerWithinMs = 10_000;
 
 /** Carries out one event and tells CloudFormation at the address it gave. Throws only if that can't be reached. */
-export async function handler(event: Event, context: Pick<Context, 'logStreamName'>): Promise<void> {
+export async function handler(event: Event, context: HandlerContext): Promise<void> {
   let failure: string | undefined;
   try {
-    await carryOut(event);
+    await inRequest({ requestId: context.awsRequestId }, () => carryOut(event));
   } catch (error) {
     failure = `${error instanceof Error ? error.message : String(error)} (log stream ${context.logStreamName})`;
   }
@@ -24,7 +28,7 @@ async function carryOut(event: Event): Promise<void> {
   if (event.RequestType !== 'Delete') return;
   const { BOREALIS_CLUSTER } = parseEnv(agentQueuesEnvSchema, process.env);
   const deleted = await deleteAgentQueues(createSqsClient(), BOREALIS_CLUSTER);
-  process.stdout.write(`${JSON.stringify({ level: 'INFO', message: 'agent queues deleted', deleted })}\n`);
+  createTelemetry('agent-queues', BOREALIS_CLUSTER).log.info('agent queues deleted', { deleted });
 }
 
 async function answer(event: Event, failure: string | undefined): Promise<void> {

@@ -74,7 +74,7 @@ async function edit(
     const expected = { specVersion: job.specVersion, reconciledVersion: job.reconciledVersion };
     const outcome = await deps.store.updateJob(next, expected);
     if (outcome.kind === 'committed') {
-      deps.log.info('job edited', { job: jobPath(key), specVersion: next.specVersion, message });
+      deps.log.info('job edited', { job: jobPath(key), specVersion: next.specVersion, what: message });
       return answer(next, message, deps);
     }
   }

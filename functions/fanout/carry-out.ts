@@ -51,6 +51,7 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
     }
   };
   const groups = groupEffects(due);
+  logEffects(due, deps.log);
   // One read for all launches of the batch; if it fails, each agent tries for itself and says which records it cost.
   const launches = due.flatMap(({ effect }) => (effect.kind === 'launch' ? [effect.task] : []));
   const configs = launches.map((task) => ({ key: task, configId: task.configId }));
@@ -81,6 +82,22 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
     ),
   ]);
   return failed;
+}
+
+/** One line a batch, so that the way of a task or job can be followed through the outbox. */
+function logEffects(due: readonly Due[], log: Log): void {
+  const launches: string[] = [];
+  const kills: string[] = [];
+  const jobs = new Set<string>();
+  const pools = new Set<string>();
+  for (const { effect } of due) {
+    if (effect.kind === 'launch') launches.push(effect.task.taskId);
+    else if (effect.kind === 'kill') kills.push(effect.taskId);
+    else if (effect.kind === 'reconcile') jobs.add(jobPath(effect.key));
+    else if (effect.kind === 'wake') pools.add(effect.pool);
+  }
+  if (launches.length + kills.length + jobs.size + pools.size === 0) return;
+  log.info('effects carried out', { launches, kills, jobs: [...jobs], pools: [...pools] });
 }
 
 type AgentItem = CommandItem | { readonly ensure: true };

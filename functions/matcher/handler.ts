@@ -28,6 +28,7 @@ export function createHandler(environment: Environment) {
     processGroups(event, {
       schema: matcherWakeSchema,
       groupOf: ({ pool }) => pool,
+      fieldsOf: ({ pool }) => ({ pool }),
       log,
       work: async ({ pool }, sentAt) => {
         if (wakes.isAnswered(pool, sentAt)) return;

@@ -17,6 +17,7 @@ import { backOff, mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, PendingRow, Store } from '../../shared/store/port.ts';
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
 import { type CommitInput, commitAssignment } from './commit.ts';
+import { measureRun } from './measures.ts';
 import type { ReasonWriter } from './reason-writer.ts';
 import { limitedJobs, loadRunning } from './running.ts';
 
@@ -100,15 +101,13 @@ export async function matchPool(
   const run = new MatchRun(pool, remainingMs, deps);
   const report = await run.drain();
   deps.log.info('pool matched', { ...report });
-  deps.meter.count('TasksAssigned', report.assigned);
-  deps.meter.count('TasksWaiting', report.waiting);
-  deps.meter.count('AssignConflicts', report.conflicts);
-  deps.meter.millis('MatchDuration', report.durationMs);
-  deps.meter.millis('OldestPending', report.oldestPendingMs);
+  measureRun(report, run.latenciesMs, deps.meter);
   return report;
 }
 
 class MatchRun {
+  /** From creation to assignment, of every task this run placed. */
+  readonly latenciesMs: number[] = [];
   readonly #pool: string;
   readonly #remainingMs: RemainingTime;
   readonly #deps: MatcherDeps;
@@ -290,7 +289,14 @@ class MatchRun {
     const { agentId } = input.assignment;
     const result = await commitAssignment(input, this.#deps.store);
     this.#agents?.set(agentId, { ...entry, ledger: result.ledger });
-    for (const row of result.committed) this.#settle(row, agentId);
+    for (const row of result.committed) {
+      this.#settle(row, agentId);
+      this.latenciesMs.push(Math.max(0, input.now - row.createdAt));
+    }
+    if (result.committed.length > 0) {
+      const taskIds = result.committed.map(({ taskId }) => taskId);
+      this.#deps.log.info('tasks assigned', { agentId, taskIds });
+    }
     for (const taskId of result.gone) this.#settled.add(taskId);
     if (result.stale) await this.#refresh(agentId);
     return result.stale || result.gone.length > 0 ? 1 : 0;

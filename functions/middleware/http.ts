@@ -6,6 +6,7 @@ import { maxBodyBytes } from '../../shared/api/routes.ts';
 import type { Problem } from '../../shared/api/views.ts';
 import { BorealisError, type ErrorCode, isBorealisError } from '../../shared/lib/errors.ts';
 import type { Log } from '../ports.ts';
+import { inRequest, type RequestFields } from '../request-scope.ts';
 
 export type HttpEvent = APIGatewayProxyEventV2;
 export type HttpResult = APIGatewayProxyStructuredResultV2;
@@ -18,6 +19,12 @@ const securityHeaders = {
 
 /** Wraps a router: what it returns is sent as JSON, what it throws as a problem document. Nothing else leaves. */
 export function httpChain(log: Log, router: (event: HttpEvent, context: Context) => Promise<HttpResult>) {
+  const chain = problemChain(log, router);
+  return (event: HttpEvent, context: Context): Promise<HttpResult> =>
+    inRequest(fieldsOf(event, context), () => chain(event, context));
+}
+
+function problemChain(log: Log, router: (event: HttpEvent, context: Context) => Promise<HttpResult>) {
   return middy<HttpEvent, HttpResult>()
     .use({
       after: ({ response }) => {
@@ -64,6 +71,18 @@ export function jsonResponse(status: number, body: unknown): HttpResult {
   };
 }
 
+/** What every log line of a request says: its id, its route, and the job, task or agent its path names. */
+function fieldsOf(event: HttpEvent, context: Context): RequestFields {
+  const { role, environment, name, taskId, agentId } = event.pathParameters ?? {};
+  return {
+    requestId: requestIdOf(event, context),
+    ...(event.routeKey && { route: event.routeKey }),
+    ...(role && environment && name && { job: `${role}/${environment}/${name}` }),
+    ...(taskId && { taskId }),
+    ...(agentId && { agentId }),
+  };
+}
+
 /** The id a person can quote and find in the log. */
 function requestIdOf(event: HttpEvent, context: Context): string {
   return event.requestContext?.requestId ?? context.awsRequestId ?? 'unknown';
@@ -84,7 +103,7 @@ function refuseLargeBody(event: HttpEvent): void {
 
 function problemResponse(thrown: unknown, requestId: string, log: Log): HttpResult {
   const error = asBorealisError(thrown);
-  if (error.status >= 500) log.error('request failed', { requestId, code: error.code, error: thrown });
+  if (error.status >= 500) log.error('request failed', { code: error.code, error: thrown });
   const problem: Problem = {
     type: `urn:borealis:problem:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: titleOf(error.code),

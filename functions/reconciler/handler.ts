@@ -25,6 +25,7 @@ export function createHandler(environment: Environment) {
     processGroups(event, {
       schema: reconcileWakeSchema,
       groupOf: ({ key }) => jobPath(key),
+      fieldsOf: ({ key }) => ({ job: jobPath(key) }),
       log,
       work: async ({ key }) => {
         const outcome = await reconcileJob(key, () => context.getRemainingTimeInMillis(), deps);

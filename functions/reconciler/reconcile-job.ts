@@ -108,6 +108,14 @@ async function reconcileInterval(
     const now = deps.clock();
     const plan = planReconcile({ job, tasks, interval, configs, now, ids: deps.ids });
     const changed = await commit(plan, now, deps);
+    if (plan.create.length + plan.transitions.length > 0) {
+      deps.log.info('tasks created and ended', {
+        job: jobPath(job),
+        created: plan.create.map(({ taskId }) => taskId),
+        ended: plan.transitions.map(({ task }) => task.taskId),
+        raced: changed.raced,
+      });
+    }
     if (changed.raced) continue;
     if (plan.waiting.length === 0) return 'done';
     // Killing a task that no agent has removes it at once, and then its instance needs no waiting.

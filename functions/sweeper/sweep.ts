@@ -64,7 +64,7 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   const poolsWoken = await attempt('waking pools', wakePools(deps), 0);
   const jobsWoken = await attempt('waking jobs', wakeJobs(shards, deps), 0);
   const swept = await mapLimit(shards, shardsAtOnce, (shard) => {
-    const report: ShardReport = { lost: 0, released: 0, deferred: 0, complete: false };
+    const report: ShardReport = { lost: 0, released: 0, deferred: 0, lagMs: 0, complete: false };
     return attempt(`sweeping shard ${shard}`, sweepShard(shard, report, remainingMs, deps), report);
   });
   const report: SweepReport = {
@@ -77,6 +77,8 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   };
   deps.log.info('swept', { ...report });
   deps.meter.count('TimedOutTasks', report.timedOut);
+  const lagMs = Math.max(0, ...swept.map((shard) => shard.lagMs));
+  if (lagMs > 0) deps.meter.millis('SweepLag', lagMs);
   if (failures.length > 0) throw failures[0];
   return report;
 }
@@ -99,6 +101,8 @@ interface ShardReport {
   lost: number;
   released: number;
   deferred: number;
+  /** How overdue the most overdue task was, milliseconds. */
+  lagMs: number;
   complete: boolean;
 }
 
@@ -126,18 +130,26 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: Sweepe
   const early: Task[] = [];
   for (const task of due) {
     const write = overdueWrite(task, now, deps);
-    if (write) writes.push(write);
-    else early.push(task);
+    if (!write) {
+      early.push(task);
+      continue;
+    }
+    writes.push(write);
+    report.lagMs = Math.max(report.lagMs, now - (task.deadlineAt ?? now));
   }
   const [outcomes] = await Promise.all([
     writes.length === 0 ? [] : deps.store.transitionAll(writes),
     mapLimit(early, defersAtOnce, (task) => deps.store.deferDue(task)),
   ]);
+  const lost: string[] = [];
   for (const [index, { kind }] of outcomes.entries()) {
-    if (kind !== 'committed') continue;
-    if (writes[index]?.next?.state === 'PENDING') report.released++;
-    else report.lost++;
+    const write = writes[index];
+    if (kind !== 'committed' || !write) continue;
+    if (write.next?.state === 'PENDING') report.released++;
+    else lost.push(write.task.taskId);
   }
+  report.lost += lost.length;
+  if (lost.length > 0) deps.log.warn('tasks timed out', { taskIds: lost });
   report.deferred += early.length;
   return early.length + outcomes.filter(({ kind }) => kind === 'committed').length;
 }

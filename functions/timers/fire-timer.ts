@@ -6,7 +6,7 @@ import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Timer } from '../../shared/model/wake.ts';
 import type { Store } from '../../shared/store/port.ts';
 import { timerMessage } from '../messages.ts';
-import type { AgentCommandPort, MessagePort } from '../ports.ts';
+import type { AgentCommandPort, Log, MessagePort } from '../ports.ts';
 
 export interface TimerDeps {
   readonly store: Pick<Store, 'getTask' | 'transition'>;
@@ -18,6 +18,7 @@ export interface TimerDeps {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly random: RandomSource;
+  readonly log: Log;
 }
 
 /** Throws if the store or a queue does; the message then comes again. */
@@ -42,7 +43,9 @@ async function unthrottle(timer: Extract<Timer, { kind: 'unthrottle' }>, deps: T
   const { timeouts, flapping } = deps;
   const plan = applyTransition(task, 'PENDING', { now, expected: 'THROTTLED', timeouts, flapping }, deps);
   // A conflict means that somebody else moved the task on (a kill, another delivery): then there is nothing to do.
-  if (plan.next) await deps.store.transition({ task, next: plan.next });
+  if (!plan.next) return;
+  const { kind } = await deps.store.transition({ task, next: plan.next });
+  deps.log.info('penalty over', { taskId: task.taskId, outcome: kind });
 }
 
 /** A kill changes no row, so it may be sent from here: nothing can be lost between a write and its message. */
@@ -50,6 +53,7 @@ async function retryKill(timer: Extract<Timer, { kind: 'killRetry' }>, deps: Tim
   const task = await deps.store.getTask(timer.taskId);
   if (task?.state !== 'KILLING' || task.agentId === undefined) return;
   await deps.agents.send(task.agentId, [{ v: 1, kind: 'kill', taskIds: [task.taskId] }]);
+  deps.log.info('kill sent again', { taskId: task.taskId, agentId: task.agentId });
   const previousMs = nextKillRetryMs(timer.previousMs, deps.random);
   const now = deps.clock();
   await deps.messages.send(deps.timersQueueUrl, [

@@ -26,12 +26,14 @@ export function createHandler(environment: Environment) {
     timersQueueUrl: env.TIMERS_QUEUE_URL,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
+    log,
     ...platform,
   };
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) =>
     processGroups(event, {
       schema: timerSchema,
       groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
+      fieldsOf: ({ taskId }) => ({ taskId }),
       log,
       work: (timer) => fireTimer(timer, deps),
     }),

@@ -1,9 +1,11 @@
 // A queue that never loses a message it cannot handle: after `maxReceives` tries the message waits in a dead-letter
-// queue of its own, and an alarm says so.
+// queue of its own, and an alarm says so. The alarm's entry in docs/runbook.md is `PART-dead-letters` for the queue
+// `borealis-CLUSTER-PART`.
 import { Duration } from 'aws-cdk-lib';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { DeduplicationScope, FifoThroughputLimit, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { readSettings } from '../settings.ts';
 import { DlqAlarm } from './dlq-alarm.ts';
 
 export interface QueueWithDlqProps {
@@ -24,6 +26,8 @@ export interface QueueWithDlqProps {
 export class QueueWithDlq extends Construct {
   readonly queue: Queue;
   readonly deadLetters: Queue;
+  /** Physical names. */
+  readonly names: { readonly queue: string; readonly deadLetters: string };
 
   constructor(scope: Construct, id: string, props: QueueWithDlqProps) {
     super(scope, id);
@@ -38,15 +42,16 @@ export class QueueWithDlq extends Construct {
             fifoThroughputLimit: FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
           }
         : {};
+    this.names = { queue: `${props.name}${suffix}`, deadLetters: `${props.name}-dlq${suffix}` };
     const secure = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true };
     this.deadLetters = new Queue(this, 'DeadLetters', {
-      queueName: `${props.name}-dlq${suffix}`,
+      queueName: this.names.deadLetters,
       retentionPeriod: Duration.days(14),
       ...(props.fifo === true ? { fifo: true } : {}),
       ...secure,
     });
     this.queue = new Queue(this, 'Queue', {
-      queueName: `${props.name}${suffix}`,
+      queueName: this.names.queue,
       visibilityTimeout: props.visibilityTimeout,
       retentionPeriod: Duration.days(4),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: props.maxReceives ?? 10 },
@@ -55,6 +60,7 @@ export class QueueWithDlq extends Construct {
     });
     new DlqAlarm(this, 'Undeliverable', {
       deadLetters: this.deadLetters,
+      entry: `${props.name.replace(`borealis-${readSettings(this.node).cluster}-`, '')}-dead-letters`,
       topic: props.alarmTopic,
       meaning: props.meaning,
     });

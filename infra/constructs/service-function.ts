@@ -8,10 +8,12 @@ import {
   LoggingFormat,
   RecursiveLoop,
   Runtime,
+  SystemLogLevel,
 } from 'aws-cdk-lib/aws-lambda';
 import { type BundlingOptions, NodejsFunction, OutputFormat } from 'aws-cdk-lib/aws-lambda-nodejs';
-import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { readSettings } from '../settings.ts';
 
 /** Key in the function's template metadata: path of its handler from the top of the repository. */
 const entryMetadata = 'borealis:entry';
@@ -52,12 +54,15 @@ export interface ServiceFunctionProps<Env extends object> {
 /** functions/NAME/handler.ts as an arm64 Lambda function with its own log group. */
 export class ServiceFunction<Env extends object = object> extends Construct {
   readonly function: NodejsFunction;
+  /** Physical name. */
+  readonly functionName: string;
 
   constructor(scope: Construct, id: string, props: ServiceFunctionProps<Env>) {
     super(scope, id);
+    this.functionName = `borealis-${props.cluster}-${props.name}`;
     const entry = `functions/${props.name}/handler.ts`;
     this.function = new NodejsFunction(this, 'Function', {
-      functionName: `borealis-${props.cluster}-${props.name}`,
+      functionName: this.functionName,
       description: props.description,
       entry: `${root}${entry}`,
       projectRoot: root,
@@ -74,8 +79,10 @@ export class ServiceFunction<Env extends object = object> extends Construct {
         ),
       ),
       loggingFormat: LoggingFormat.JSON,
+      // The platform's own lines (start, report) would outweigh ours, and what they say is in the metrics.
+      systemLogLevelV2: SystemLogLevel.WARN,
       logGroup: new LogGroup(this, 'Logs', {
-        retention: RetentionDays.ONE_MONTH,
+        retention: readSettings(this.node).logRetentionDays,
         removalPolicy: RemovalPolicy.DESTROY,
       }),
       bundling,

@@ -32,6 +32,8 @@ type BaseEnv = ApiEnv;
 
 /** The functions of the control plane and all that calls them. */
 export class ControlPlaneStack extends Stack {
+  readonly apiId: string;
+
   constructor(scope: Construct, id: string, props: ControlPlaneStackProps) {
     super(scope, id, props);
     const { settings, state } = props;
@@ -41,14 +43,14 @@ export class ControlPlaneStack extends Stack {
       NOTES_TABLE: state.tables.notes.tableName,
       METER_CAPACITY: settings.meter ? 'true' : 'false',
     };
-    this.api(props, base);
+    this.apiId = this.api(props, base).api.apiId;
     this.fanout(props, base);
     this.wakeWorkers(props, base);
     this.agentEvents(props, base);
     this.sweeper(props, base);
   }
 
-  private api({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+  private api({ settings, state }: ControlPlaneStackProps, base: BaseEnv): HttpRoutes {
     const api = new ServiceFunction<ApiEnv>(this, 'Api', {
       name: 'api',
       cluster: settings.cluster,
@@ -59,7 +61,11 @@ export class ControlPlaneStack extends Stack {
       environment: base,
     });
     grantData(api, state);
-    new HttpRoutes(this, 'Http', { name: `borealis-${settings.cluster}`, handler: api, auth: settings.auth });
+    return new HttpRoutes(this, 'Http', {
+      name: `borealis-${settings.cluster}`,
+      handler: api,
+      auth: settings.auth,
+    });
   }
 
   private fanout({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {

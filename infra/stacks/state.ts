@@ -3,7 +3,8 @@
 import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { EventBus } from 'aws-cdk-lib/aws-events';
-import { Topic } from 'aws-cdk-lib/aws-sns';
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
 import { intakeQueueName } from '../../shared/model/names.ts';
@@ -41,7 +42,7 @@ export class StateStack extends Stack {
       notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
     };
     this.bus = new EventBus(this, 'Bus', { eventBusName: `borealis-${cluster}` });
-    const alarmTopic = new Topic(this, 'Alarms', { topicName: name('alarms'), enforceSSL: true });
+    const alarmTopic = this.alarmTopic(props.settings, name('alarms'));
     this.queues = {
       matcher: new QueueWithDlq(this, 'Matcher', {
         name: name('matcher'),
@@ -81,8 +82,17 @@ export class StateStack extends Stack {
     });
     new DlqAlarm(this, 'StreamUndeliverable', {
       deadLetters: this.streamDeadLetters,
+      entry: 'stream-dead-letters',
       topic: alarmTopic,
       meaning: 'The effects of a change (wake-up, launch, kill, event) could not be carried out.',
     });
+  }
+
+  /** Who is told of alarms: the topic that was named, else one of this installation. */
+  private alarmTopic({ alarms }: Settings, name: string): ITopic {
+    if (alarms.topicArn !== undefined) return Topic.fromTopicArn(this, 'Alarms', alarms.topicArn);
+    const topic = new Topic(this, 'Alarms', { topicName: name, enforceSSL: true });
+    if (alarms.email !== undefined) topic.addSubscription(new EmailSubscription(alarms.email));
+    return topic;
   }
 }

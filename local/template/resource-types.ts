@@ -93,6 +93,7 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
   'AWS::CloudWatch::Alarm': inert('nobody is on call for a laptop', named('AlarmName'), {
     Arn: arn('cloudwatch', (name) => `alarm:${name}`, 'AlarmName'),
   }),
+  'AWS::CloudWatch::Dashboard': inert('`/_local/stats` says what happens here', named('DashboardName')),
   'AWS::IAM::Policy': inert('the embedded engines check no rights'),
   'AWS::IAM::ManagedPolicy': inert('the embedded engines check no rights'),
   'AWS::IAM::Role': inert('the embedded engines check no rights', named('RoleName'), {

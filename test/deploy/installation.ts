@@ -53,7 +53,7 @@ export class DeployedInstallation {
   /** Number of resources in the templates deployed last. */
   resourceCount(): number {
     const { cluster, dir } = this.#options;
-    const counts = ['state', 'control-plane'].map((stack) => {
+    const counts = ['state', 'control-plane', 'observability'].map((stack) => {
       const file = join(dir, 'cdk.out', `borealis-${cluster}-${stack}.template.json`);
       const template = JSON.parse(readFileSync(file, 'utf8')) as { Resources: object };
       return Object.keys(template.Resources).length;
@@ -107,5 +107,6 @@ const listings = {
   APIs: { service: 'apigateway', path: '/v2/apis' },
   topics: { service: 'sns', form: 'Action=ListTopics&Version=2010-03-31' },
   alarms: { service: 'monitoring', form: 'Action=DescribeAlarms&Version=2010-08-01' },
+  dashboards: { service: 'monitoring', form: 'Action=ListDashboards&Version=2010-08-01' },
   roles: { service: 'iam', form: 'Action=ListRoles&Version=2010-05-08' },
 } as const satisfies Readonly<Record<string, { service: string } & Parameters<typeof callService>[2]>>;

@@ -59,7 +59,7 @@ export async function startInstallation(agentIds: readonly string[]): Promise<In
 /** An embedded stack on free ports with the named agents. */
 export async function startEmbedded(
   agentIds: readonly string[],
-  options: { readonly dataDir?: string } = {},
+  options: { readonly dataDir?: string; readonly log?: (line: string) => void } = {},
 ): Promise<EmbeddedInstallation> {
   const stack = await startLocalStack({ port: 0, ...options });
   const { apiUrl, sqsEndpoint } = stack;

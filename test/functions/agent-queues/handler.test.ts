@@ -55,7 +55,7 @@ const eventOf = (RequestType: 'Create' | 'Update' | 'Delete', ResponseURL: strin
     LogicalResourceId: 'Queues',
   }) as CloudFormationCustomResourceEvent;
 
-const context = { logStreamName: 'stream-1' };
+const context = { logStreamName: 'stream-1', awsRequestId: 'request-1' };
 const common = {
   StackId: 'stack-1',
   RequestId: 'request-1',

@@ -26,6 +26,7 @@ const fire = (timer: Timer) =>
     clock: () => world.now,
     ids: randomIds,
     random: () => 0.5,
+    log: world.log,
   });
 
 async function stored(over: Partial<Task>): Promise<Task> {

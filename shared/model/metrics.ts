@@ -1,0 +1,78 @@
+// Every number the functions emit, in the words of design.md section 6: which function emits it, its unit, and what it
+// says. The functions may emit no other; the dashboard, the alarms and docs/operating.md read this table.
+
+/** CloudWatch namespace; dimensions are `cluster` and `service` (the function). */
+export const metricNamespace = 'Borealis';
+
+interface MetricDefinition {
+  readonly unit: 'Count' | 'Milliseconds';
+  /** The function that emits it, the value of the dimension `service`. */
+  readonly service: string;
+  readonly meaning: string;
+}
+
+export const metricTable = {
+  PendingAge: {
+    unit: 'Milliseconds',
+    service: 'matcher',
+    meaning: 'Age of the oldest task that waited in the pool when the matcher looked.',
+  },
+  MatchLatency: {
+    unit: 'Milliseconds',
+    service: 'matcher',
+    meaning: 'From PENDING to ASSIGNED, of each task placed (of many at once, an even sample).',
+  },
+  MatchDuration: {
+    unit: 'Milliseconds',
+    service: 'matcher',
+    meaning: 'How long one run of the matcher over a pool took.',
+  },
+  Placements: { unit: 'Count', service: 'matcher', meaning: 'Tasks that went from PENDING to ASSIGNED.' },
+  TasksWaiting: {
+    unit: 'Count',
+    service: 'matcher',
+    meaning: 'Tasks left waiting after a run of the matcher over a pool.',
+  },
+  AssignConflicts: {
+    unit: 'Count',
+    service: 'matcher',
+    meaning: 'Assignments refused because the ledger or a task had moved on; they are planned again.',
+  },
+  AssignFailures: {
+    unit: 'Count',
+    service: 'matcher',
+    meaning: 'Assignments the store refused for good; their agent is left out of that run.',
+  },
+  SweepLag: {
+    unit: 'Milliseconds',
+    service: 'sweeper',
+    meaning: 'How long the most overdue task had been overdue when the sweep came to it.',
+  },
+  TimedOutTasks: {
+    unit: 'Count',
+    service: 'sweeper',
+    meaning: 'Tasks ended as LOST because a transient state lasted too long.',
+  },
+  ForeignReports: {
+    unit: 'Count',
+    service: 'agent-events',
+    meaning: 'Reports of an agent on a task that is not its own; dropped.',
+  },
+  IllegalTransitions: {
+    unit: 'Count',
+    service: 'agent-events',
+    meaning: 'Reports that ask for a transition the task machine does not know; the task stays as it is.',
+  },
+  MalformedReports: {
+    unit: 'Count',
+    service: 'agent-events',
+    meaning: 'Messages on the intake queue that cannot be read; they end in the dead-letter queue.',
+  },
+} as const satisfies Readonly<Record<string, MetricDefinition>>;
+
+export type MetricName = keyof typeof metricTable;
+type Named<U extends MetricDefinition['unit']> = {
+  [N in MetricName]: (typeof metricTable)[N]['unit'] extends U ? N : never;
+}[MetricName];
+export type CountMetric = Named<'Count'>;
+export type MillisMetric = Named<'Milliseconds'>;
