@@ -101,14 +101,16 @@ await timed(`assign, ${perAgent} tasks each, ${inFlight} at once`, count, () =>
     const own = rows.slice(index * perAgent, (index + 1) * perAgent).map((row) => ({ row, grant: noGrant }));
     if (own.length === 0) return Promise.resolve(undefined);
     const held = own.map(({ row, grant }) => ({ taskId: row.taskId, resources: row.resources, grant }));
-    return store.assign({
-      agentId: ledger.agentId,
-      ledgerVersion: ledger.version,
-      after: { ...takeAll(ledger, held), version: ledger.version + 1 },
-      tasks: own,
-      now,
-      deadlineAt: now + 300_000,
-    });
+    return store.assign([
+      {
+        agentId: ledger.agentId,
+        ledgerVersion: ledger.version,
+        after: { ...takeAll(ledger, held), version: ledger.version + 1 },
+        tasks: own,
+        now,
+        deadlineAt: now + 300_000,
+      },
+    ]);
   }),
 );
 const key = { role: 'bench', environment: 'prod', name: 'rates' };

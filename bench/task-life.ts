@@ -43,14 +43,16 @@ export async function measureTaskLife(
     grant,
   }));
   await run('ASSIGNED', () =>
-    store.assign({
-      agentId,
-      ledgerVersion: ledger.version,
-      after: { ...takeAll(ledger, held), version: ledger.version + 1 },
-      tasks: placements.map(({ task, grant }) => ({ row: { ...task, key: task }, grant })),
-      now: startedAt + 1_000,
-      deadlineAt: startedAt + 301_000,
-    }),
+    store.assign([
+      {
+        agentId,
+        ledgerVersion: ledger.version,
+        after: { ...takeAll(ledger, held), version: ledger.version + 1 },
+        tasks: placements.map(({ task, grant }) => ({ row: { ...task, key: task }, grant })),
+        now: startedAt + 1_000,
+        deadlineAt: startedAt + 301_000,
+      },
+    ]),
   );
   for (const state of ['STARTING', 'RUNNING', 'FINISHED'] as const) {
     const before = await store.getTasks(tasks.map(({ taskId }) => taskId));

@@ -2,8 +2,8 @@
 //
 //   burst  while many tasks are still being made, wait a little: planned whole they take fewer, fuller transactions
 //   page   up to `pendingLimit` waiting tasks in priority, age order
-//   round  plan them on the ledgers as known, commit one transaction per agent; a refused agent is read again and only
-//          what it did not take is planned anew, the others stand
+//   round  plan them on the ledgers as known, commit in transactions of one or more whole agents; a refused agent is
+//          read again and only what it did not take is planned anew, the others stand
 //
 // Tasks or room that appear meanwhile bring their own wake-up, so a page that is not full is the last one.
 import { setTimeout as pause } from 'node:timers/promises';
@@ -16,7 +16,14 @@ import { jobPath, liveId } from '../../shared/model/job-key.ts';
 import { backOff, mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, PendingRow, Store } from '../../shared/store/port.ts';
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
-import { type CommitInput, commitAssignment } from './commit.ts';
+import {
+  type CommitInput,
+  type CommitResult,
+  type CommitTimes,
+  commitAssignment,
+  commitTogether,
+  groupForTransactions,
+} from './commit.ts';
 import { measureRun } from './measures.ts';
 import type { ReasonWriter } from './reason-writer.ts';
 import { limitedJobs, loadRunning } from './running.ts';
@@ -192,7 +199,9 @@ class MatchRun {
     }
     if (seen <= page.length) return page;
     this.#readAt = this.#deps.clock();
-    return store.listPending(this.#pool, limit);
+    const agents = this.#agents === undefined ? this.#loadAgents() : undefined;
+    const [whole] = await Promise.all([store.listPending(this.#pool, limit), agents]);
+    return whole;
   }
 
   /** Plans and commits one page until nothing is refused any more. */
@@ -263,35 +272,50 @@ class MatchRun {
     return planPlacement(snapshot, this.#deps.clock());
   }
 
-  /** Commits every assignment; answers how many transactions were refused. */
+  /** Commits every assignment; answers how many agents were refused theirs. */
   async #commit(plan: PlacementPlan, byId: ReadonlyMap<string, PendingRow>): Promise<number> {
-    const results = await mapLimit(
-      plan.assignments,
-      this.#limits.commitsAtOnce,
-      async (assignment): Promise<number> => {
-        const entry = this.#agents?.get(assignment.agentId);
-        if (!entry) return 0;
-        const now = this.#deps.clock();
-        const deadlineAt = now + this.#deps.timeouts.ASSIGNED;
-        try {
-          const input = { assignment, ledger: entry.ledger, rows: byId, now, deadlineAt };
-          return await this.#commitAgent(entry, input);
-        } catch (error) {
-          return this.#failed(assignment.agentId, error);
-        }
-      },
-    );
+    const inputs = plan.assignments.flatMap((assignment): CommitInput[] => {
+      const entry = this.#agents?.get(assignment.agentId);
+      return entry ? [{ assignment, ledger: entry.ledger, rows: byId }] : [];
+    });
+    const groups = groupForTransactions(inputs);
+    const results = await mapLimit(groups, this.#limits.commitsAtOnce, (group) => this.#commitGroup(group));
     return results.reduce((sum, refused) => sum + refused, 0);
   }
 
-  /** 1 if a transaction was refused, else 0. */
-  async #commitAgent(entry: AgentWithLedger, input: CommitInput): Promise<number> {
+  async #commitGroup(group: readonly CommitInput[]): Promise<number> {
+    const together = group.length > 1 ? await commitTogether(group, this.#times(), this.#deps.store) : [];
+    let refused = 0;
+    for (const [index, input] of group.entries()) {
+      const result = together[index];
+      refused += await (result ? this.#apply(input, result) : this.#commitAlone(input));
+    }
+    return refused;
+  }
+
+  /** A large plan takes seconds to commit: each transaction says when it was sent. */
+  #times(): CommitTimes {
+    const now = this.#deps.clock();
+    return { now, deadlineAt: now + this.#deps.timeouts.ASSIGNED };
+  }
+
+  async #commitAlone(input: CommitInput): Promise<number> {
+    try {
+      return await this.#apply(input, await commitAssignment(input, this.#times(), this.#deps.store));
+    } catch (error) {
+      return this.#failed(input.assignment.agentId, error);
+    }
+  }
+
+  /** 1 if something was refused, else 0. */
+  async #apply(input: CommitInput, result: CommitResult): Promise<number> {
     const { agentId } = input.assignment;
-    const result = await commitAssignment(input, this.#deps.store);
-    this.#agents?.set(agentId, { ...entry, ledger: result.ledger });
+    const entry = this.#agents?.get(agentId);
+    if (entry) this.#agents?.set(agentId, { ...entry, ledger: result.ledger });
+    const now = this.#deps.clock();
     for (const row of result.committed) {
       this.#settle(row, agentId);
-      this.latenciesMs.push(Math.max(0, input.now - row.createdAt));
+      this.latenciesMs.push(Math.max(0, now - row.createdAt));
     }
     if (result.committed.length > 0) {
       const taskIds = result.committed.map(({ taskId }) => taskId);

@@ -106,7 +106,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
 
     listPending: (pool, limit) => listPending(connection, pool, limit),
     countPending: (pool) => countPending(connection, pool),
-    assign: (input) => assignTasks(connection, input),
+    assign: (inputs) => assignTasks(connection, inputs),
     release: (agentId, releases) => releaseResources(connection, agentId, releases),
     putReasons: (reasons) => putReasons(connection, reasons),
     getReasons: (key) => getReasons(connection, key, clock()),

@@ -74,7 +74,9 @@ export type AssignOutcome =
   /** The ledger moved on or is busy: re-read this agent and plan again. Nothing was written. */
   | { readonly kind: 'ledgerConflict' }
   /** These tasks are no longer PENDING: drop them and plan the rest again. Nothing was written. */
-  | { readonly kind: 'taskConflict'; readonly taskIds: readonly string[] };
+  | { readonly kind: 'taskConflict'; readonly taskIds: readonly string[] }
+  /** Nothing stands against this one; another agent in the same transaction was refused. Nothing was written. */
+  | { readonly kind: 'held' };
 
 export interface Release {
   readonly taskId: string;
@@ -206,7 +208,11 @@ export interface Store {
   listPending(pool: string, limit: number): Promise<readonly PendingRow[]>;
   /** How many tasks of a pool wait, from the same index. */
   countPending(pool: string): Promise<number>;
-  assign(input: AssignInput): Promise<AssignOutcome>;
+  /**
+   * Gives agents their tasks in one transaction of at most 100 rows (a ledger and its tasks for each agent): all are
+   * committed or none is. One outcome per input, in order.
+   */
+  assign(inputs: readonly AssignInput[]): Promise<readonly AssignOutcome[]>;
   /** Gives resources back; a task not in the ledger's `live` is skipped, so repeating changes nothing. */
   release(agentId: string, releases: readonly Release[]): Promise<{ readonly released: readonly string[] }>;
   /** The latest verdict on waiting tasks, by job and config. Best effort, expires. */

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { ledgerFromCapacity } from '../../shared/domain/placement/ledger.ts';
-import { assignment, newPlacements, type Placement, readAgent, releaseOf } from './assign.contract.ts';
+import {
+  assignment,
+  assignOne,
+  newPlacements,
+  type Placement,
+  readAgent,
+  releaseOf,
+} from './assign.contract.ts';
 import type { StoreUnderTest } from './engines.ts';
 import { makeOffer, makeTask, t0, unique } from './fixtures.ts';
 
@@ -26,7 +33,7 @@ export function agentsContract(subject: () => StoreUnderTest): void {
       const offer = makeOffer();
       await store.registerAgent(offer, 'session-1', t0);
       const placements: Placement[] = await newPlacements(store, 2);
-      await store.assign(assignment(await readAgent(store, offer.agentId), placements));
+      await assignOne(store, assignment(await readAgent(store, offer.agentId), placements));
       const before = await readAgent(store, offer.agentId);
 
       const renamed = { ...offer, attributes: { rack: ['r2'] }, version: '0.2.0' };
@@ -61,7 +68,7 @@ export function agentsContract(subject: () => StoreUnderTest): void {
       });
       const held: Placement = { task, grant: { gpus: [[1, 1_000]], ports: {} } };
       await store.insertTasks([task]);
-      await store.assign(assignment(await readAgent(store, offer.agentId), [held]));
+      await assignOne(store, assignment(await readAgent(store, offer.agentId), [held]));
 
       const oneCard = { ...offer, capacity: { ...offer.capacity, gpus: ['V100'] } };
       await store.registerAgent(oneCard, 'session-2', t0 + 1);

@@ -4,7 +4,7 @@ import type { Ledger } from '../../shared/model/agent.ts';
 import { liveId } from '../../shared/model/job-key.ts';
 import type { Grant } from '../../shared/model/resources.ts';
 import type { Task } from '../../shared/model/task.ts';
-import type { AgentWithLedger, AssignInput, Release, Store } from '../../shared/store/port.ts';
+import type { AgentWithLedger, AssignInput, AssignOutcome, Release, Store } from '../../shared/store/port.ts';
 import type { StoreUnderTest } from './engines.ts';
 import { makeOffer, makeTask, makeTasks, noGrant, pendingRowOf, step, t0, unique } from './fixtures.ts';
 import { indexesOf } from './rows.ts';
@@ -29,6 +29,13 @@ export function assignment({ ledger }: AgentWithLedger, placements: readonly Pla
     now: t0 + 1_000,
     deadlineAt: t0 + 300_000,
   };
+}
+
+/** One agent alone in its transaction. */
+export async function assignOne(store: Pick<Store, 'assign'>, input: AssignInput): Promise<AssignOutcome> {
+  const [outcome] = await store.assign([input]);
+  if (outcome === undefined) throw new Error('an assignment came back without an outcome');
+  return outcome;
 }
 
 export function releaseOf({ task, grant }: Placement): Release {
@@ -67,7 +74,7 @@ export function assignContract(subject: () => StoreUnderTest): void {
       const agent = await newAgent(store);
       const placements = await newPlacements(store, 3);
       const input = assignment(agent, placements);
-      expect(await store.assign(input)).toEqual({ kind: 'committed' });
+      expect(await assignOne(store, input)).toEqual({ kind: 'committed' });
       const { ledger } = await readAgent(store, input.agentId);
       const live = placements.map(({ task }) => liveId(task.taskId)).sort();
       expect(ledger).toEqual({ ...input.after, live });
@@ -90,8 +97,8 @@ export function assignContract(subject: () => StoreUnderTest): void {
         };
       });
       await store.insertTasks(tasks.map(({ task }) => task));
-      await expect(store.assign(assignment(agent, tasks))).rejects.toMatchObject({ code: 'INTERNAL' });
-      expect(await store.assign(assignment(agent, tasks.slice(0, 99)))).toEqual({ kind: 'committed' });
+      await expect(assignOne(store, assignment(agent, tasks))).rejects.toMatchObject({ code: 'INTERNAL' });
+      expect(await assignOne(store, assignment(agent, tasks.slice(0, 99)))).toEqual({ kind: 'committed' });
       expect(await store.listOnAgent(agent.ledger.agentId)).toHaveLength(99);
     });
 
@@ -99,11 +106,11 @@ export function assignContract(subject: () => StoreUnderTest): void {
       const store = subject().store();
       const agent = await newAgent(store);
       const [first, second] = (await newPlacements(store, 2)) as [Placement, Placement];
-      await store.assign(assignment(agent, [first]));
-      expect(await store.assign(assignment(agent, [second]))).toEqual({ kind: 'ledgerConflict' });
+      await assignOne(store, assignment(agent, [first]));
+      expect(await assignOne(store, assignment(agent, [second]))).toEqual({ kind: 'ledgerConflict' });
       expect(await store.getTask(second.task.taskId)).toEqual(second.task);
       const nobody = { ...agent, ledger: { ...agent.ledger, agentId: unique('nobody') } };
-      expect(await store.assign(assignment(nobody, [second]))).toEqual({ kind: 'ledgerConflict' });
+      expect(await assignOne(store, assignment(nobody, [second]))).toEqual({ kind: 'ledgerConflict' });
     });
 
     it('names the tasks that no longer wait and writes nothing', async () => {
@@ -113,10 +120,73 @@ export function assignContract(subject: () => StoreUnderTest): void {
       const [gone, kept, killed] = placements as [Placement, Placement, Placement, Placement];
       await store.transition({ task: gone.task });
       await store.transition({ task: killed.task, next: step(killed.task, 'KILLED') });
-      const outcome = await store.assign(assignment(agent, placements));
+      const outcome = await assignOne(store, assignment(agent, placements));
       expect(outcome).toEqual({ kind: 'taskConflict', taskIds: [gone.task.taskId, killed.task.taskId] });
       expect(await store.getTask(kept.task.taskId)).toEqual(kept.task);
       expect(await readAgent(store, agent.ledger.agentId)).toEqual(agent);
+    });
+
+    it('gives several agents their tasks in one transaction', async () => {
+      const store = subject().store();
+      const agents = [await newAgent(store), await newAgent(store)] as const;
+      const placements = await newPlacements(store, 5);
+      const inputs = [
+        assignment(agents[0], placements.slice(0, 2)),
+        assignment(agents[1], placements.slice(2)),
+      ];
+      expect(await store.assign(inputs)).toEqual([{ kind: 'committed' }, { kind: 'committed' }]);
+      const held = await Promise.all(agents.map(({ ledger }) => store.listOnAgent(ledger.agentId)));
+      expect(held.map((tasks) => tasks.length)).toEqual([2, 3]);
+    });
+
+    it('writes nothing for any agent when one is refused, and says against which ones nothing stands', async () => {
+      const store = subject().store();
+      const agents = await Promise.all(Array.from({ length: 4 }, () => newAgent(store)));
+      const [moved, free, alsoFree, unlucky] = agents as [
+        AgentWithLedger,
+        AgentWithLedger,
+        AgentWithLedger,
+        AgentWithLedger,
+      ];
+      const placements = await newPlacements(store, 6);
+      const [first, second, third, fourth, gone, other] = placements as [
+        Placement,
+        Placement,
+        Placement,
+        Placement,
+        Placement,
+        Placement,
+      ];
+      await assignOne(store, assignment(moved, [other]));
+      await store.transition({ task: gone.task });
+      const outcomes = await store.assign([
+        assignment(free, [first]),
+        assignment(moved, [second]),
+        assignment(alsoFree, [third]),
+        assignment(unlucky, [fourth, gone]),
+      ]);
+      expect(outcomes).toEqual([
+        { kind: 'held' },
+        { kind: 'ledgerConflict' },
+        { kind: 'held' },
+        { kind: 'taskConflict', taskIds: [gone.task.taskId] },
+      ]);
+      for (const { task } of [first, second, third, fourth])
+        expect(await store.getTask(task.taskId)).toEqual(task);
+      for (const agent of [free, alsoFree, unlucky])
+        expect(await readAgent(store, agent.ledger.agentId)).toEqual(agent);
+    });
+
+    it('refuses more rows than a transaction takes, an agent without tasks, and nothing at all', async () => {
+      const store = subject().store();
+      const agents = [await newAgent(store), await newAgent(store)] as const;
+      const placements = await newPlacements(store, 99);
+      const tooMany = [
+        assignment(agents[0], placements.slice(0, 50)),
+        assignment(agents[1], placements.slice(50)),
+      ];
+      for (const inputs of [tooMany, [assignment(agents[0], [])], []])
+        await expect(store.assign(inputs)).rejects.toMatchObject({ code: 'INTERNAL' });
     });
 
     it('does not take another task of the same instance and generation for the planned one', async () => {
@@ -126,7 +196,7 @@ export function assignContract(subject: () => StoreUnderTest): void {
       await store.transition({ task: planned.task });
       const recreated = makeTask({ name: planned.task.name });
       await store.insertTasks([recreated]);
-      const outcome = await store.assign(assignment(agent, [planned]));
+      const outcome = await assignOne(store, assignment(agent, [planned]));
       expect(outcome).toEqual({ kind: 'taskConflict', taskIds: [planned.task.taskId] });
       expect(await store.getTask(recreated.taskId)).toEqual(recreated);
     });
@@ -148,7 +218,7 @@ export function assignContract(subject: () => StoreUnderTest): void {
         ...(await newPlacements(store, 2)),
       ];
       await store.insertTasks([share, whole]);
-      await store.assign(assignment(agent, placements));
+      await assignOne(store, assignment(agent, placements));
       const { agentId } = agent.ledger;
       const taken = await readAgent(store, agentId);
       expect(taken.ledger.gpus.map(({ freeMilli }) => freeMilli)).toEqual([0, 560]);
@@ -170,7 +240,7 @@ export function assignContract(subject: () => StoreUnderTest): void {
       expect(await store.release(unique('nobody'), [releaseOf(placement)])).toEqual({ released: [] });
       const agent = await newAgent(store);
       await store.insertTasks([task]);
-      await store.assign(assignment(agent, [placement]));
+      await assignOne(store, assignment(agent, [placement]));
       const { mode: _mode, registeredAt: _at, sessionId: _session, ...offer } = agent.agent;
       await store.registerAgent(
         { ...offer, capacity: { ...offer.capacity, gpus: ['V100'] } },
@@ -197,7 +267,7 @@ export function assignContract(subject: () => StoreUnderTest): void {
       const tasks = makeTasks(80, { name: unique('job'), resources: small });
       await store.insertTasks(tasks);
       const placements = tasks.map((task): Placement => ({ task, grant: noGrant }));
-      await store.assign(assignment(agent, placements));
+      await assignOne(store, assignment(agent, placements));
       const { released } = await store.release(agent.ledger.agentId, placements.map(releaseOf));
       expect(released).toHaveLength(80);
       const ledger: Ledger = (await readAgent(store, agent.ledger.agentId)).ledger;

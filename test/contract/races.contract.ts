@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Task } from '../../shared/model/task.ts';
 import {
   assignment,
+  assignOne,
   newAgent,
   newPlacements,
   type Placement,
@@ -26,8 +27,8 @@ export function racesContract(subject: () => StoreUnderTest): void {
         const agent = await newAgent(first);
         const [a, b] = (await newPlacements(first, 2)) as [Placement, Placement];
         const outcomes = await Promise.all([
-          first.assign(assignment(agent, [a])),
-          second.assign(assignment(agent, [b])),
+          assignOne(first, assignment(agent, [a])),
+          assignOne(second, assignment(agent, [b])),
         ]);
         expect(outcomes.map(({ kind }) => kind).sort()).toEqual(['committed', 'ledgerConflict']);
         const { ledger } = await readAgent(first, agent.ledger.agentId);
@@ -44,11 +45,7 @@ export function racesContract(subject: () => StoreUnderTest): void {
       const [task] = (await newPlacements(store, 1)) as [Placement];
       const agents = await Promise.all([newAgent(store), newAgent(store)]);
       const outcomes = await Promise.all(
-        agents.map((agent) =>
-          subject()
-            .store()
-            .assign(assignment(agent, [task])),
-        ),
+        agents.map((agent) => assignOne(subject().store(), assignment(agent, [task]))),
       );
       expect(outcomes.filter(({ kind }) => kind === 'committed')).toHaveLength(1);
       const ledgers = await Promise.all(agents.map(({ ledger }) => readAgent(store, ledger.agentId)));
@@ -61,7 +58,7 @@ export function racesContract(subject: () => StoreUnderTest): void {
         const agent = await newAgent(store);
         const [placement] = (await newPlacements(store, 1)) as [Placement];
         const [assigned, killed] = await Promise.all([
-          store.assign(assignment(agent, [placement])),
+          assignOne(store, assignment(agent, [placement])),
           subject().store().transition({ task: placement.task }),
         ]);
         const row = await store.getTask(placement.task.taskId);
@@ -82,7 +79,7 @@ export function racesContract(subject: () => StoreUnderTest): void {
       const store = subject().store();
       const agent = await newAgent(store);
       const placements = await newPlacements(store, 6);
-      await store.assign(assignment(agent, placements));
+      await assignOne(store, assignment(agent, placements));
       const releases = placements.map(releaseOf);
       const parts = [releases, releases.slice(0, 3), releases.slice(2, 5), releases.slice(4), releases];
       const results = await Promise.all(

@@ -11,6 +11,7 @@ import type { StreamChange } from '../../shared/store/port.ts';
 import { decodeStreamRecord } from '../../shared/store/stream.ts';
 import {
   assignment,
+  assignOne,
   newAgent,
   newPlacements,
   type Placement,
@@ -57,7 +58,7 @@ export function streamContract(subject: () => StoreUnderTest): void {
       await store.createJob({ job, configs: new Map([['c', makeConfig()]]) });
       const agent = await newAgent(store);
       const [placement] = (await newPlacements(store, 1)) as [Placement];
-      await store.assign(assignment(agent, [placement]));
+      await assignOne(store, assignment(agent, [placement]));
       const assigned = (await store.getTask(placement.task.taskId)) as Task;
       const lost = step(assigned, 'LOST');
       await store.transition({ task: assigned, next: lost });

@@ -14,7 +14,7 @@ export interface TypicalAsk {
 /** Kinds of ask the measure looks at: all of them in a small plan, fewer the more often it must be taken. */
 const fewestKinds = 24;
 const mostKinds = 128;
-const kindsTimesTasks = 1_000_000;
+const kindsTimesTasks = 500_000;
 
 /**
  * The GPU asks of a plan; empty if nothing pending asks for GPUs. The weight of a kind is its number of tasks over its

@@ -82,12 +82,12 @@ describe('matchPool', () => {
     const job = await waitingJob(8);
     let interfered = false;
     const report = await match({
-      assign: async (input: AssignInput) => {
-        if (!interfered && input.agentId === 'a1') {
+      assign: async (inputs) => {
+        if (!interfered && has(inputs, 'a1')) {
           interfered = true;
           await takeOneCore('a1');
         }
-        return world.store.assign(input);
+        return world.store.assign(inputs);
       },
     });
     expect(report).toMatchObject({ assigned: 7, waiting: 1, conflicts: 1, rounds: 2, complete: true });
@@ -103,12 +103,12 @@ describe('matchPool', () => {
     const [gone] = await world.tasks(job);
     let killed = false;
     const report = await match({
-      assign: async (input: AssignInput) => {
+      assign: async (inputs) => {
         if (!killed && gone) {
           killed = true;
           await world.store.transition({ task: gone });
         }
-        return world.store.assign(input);
+        return world.store.assign(inputs);
       },
     });
     expect(report).toMatchObject({ assigned: 3, waiting: 0, conflicts: 1 });
@@ -134,9 +134,9 @@ describe('matchPool', () => {
     await waitingJob(250);
     const transactions: number[] = [];
     const report = await match({
-      assign: (input) => {
-        transactions.push(input.tasks.length);
-        return world.store.assign(input);
+      assign: (inputs) => {
+        transactions.push(inputs.flatMap(({ tasks }) => tasks).length);
+        return world.store.assign(inputs);
       },
     });
     expect(report).toMatchObject({ assigned: 250, waiting: 0, conflicts: 0 });
@@ -149,10 +149,10 @@ describe('matchPool', () => {
     await waitingJob(120);
     let calls = 0;
     const report = await match({
-      assign: async (input) => {
+      assign: async (inputs) => {
         calls++;
         if (calls === 2) await takeOneCore('big');
-        return world.store.assign(input);
+        return world.store.assign(inputs);
       },
     });
     expect(report).toMatchObject({ assigned: 119, waiting: 1, conflicts: 1 });
@@ -164,9 +164,9 @@ describe('matchPool', () => {
     await waitingJob(10);
     let throttled = 0;
     const report = await match({
-      assign: async (input) => {
-        if (input.agentId === 'one' && throttled++ < 2) throw new BorealisError('THROTTLED', 'busy');
-        return world.store.assign(input);
+      assign: async (inputs) => {
+        if (has(inputs, 'one') && throttled++ < 3) throw new BorealisError('THROTTLED', 'busy');
+        return world.store.assign(inputs);
       },
     });
     expect(report).toMatchObject({ assigned: 10, waiting: 0, conflicts: 2, complete: true });
@@ -174,13 +174,30 @@ describe('matchPool', () => {
     await ledgerAddsUp('two');
   });
 
+  it('puts several agents into one transaction, and tries each alone when one of them was refused', async () => {
+    await world.report(['a1', 'a2', 'a3'].map((id) => cores(id, 2)));
+    const job = await waitingJob(6);
+    const sent: string[][] = [];
+    const report = await match({
+      assign: async (inputs) => {
+        sent.push(inputs.map(({ agentId }) => agentId));
+        if (sent.length === 1) await takeOneCore('a2');
+        return world.store.assign(inputs);
+      },
+    });
+    expect(report).toMatchObject({ assigned: 5, waiting: 1, conflicts: 1, rounds: 2 });
+    expect(sent).toEqual([['a1', 'a2', 'a3'], ['a1'], ['a3'], ['a2']]);
+    expect((await world.tasks(job)).filter(({ state }) => state === 'ASSIGNED')).toHaveLength(5);
+    for (const id of ['a1', 'a2', 'a3']) await ledgerAddsUp(id);
+  });
+
   it('leaves out an agent whose assignment the store refuses for good, and says so', async () => {
     await world.report([cores('one', 5), cores('two', 5)]);
     await waitingJob(10);
     const log = new FakeLog();
-    const assign: Store['assign'] = async (input) => {
-      if (input.agentId === 'one') throw new BorealisError('INTERNAL', 'item too large');
-      return world.store.assign(input);
+    const assign: Store['assign'] = async (inputs) => {
+      if (has(inputs, 'one')) throw new BorealisError('INTERNAL', 'item too large');
+      return world.store.assign(inputs);
     };
     const report = await match({ assign }, {}, undefined, log);
     expect(report).toMatchObject({ assigned: 5, waiting: 5, complete: true });
@@ -323,6 +340,10 @@ describe('the reason writer', () => {
   });
 });
 
+function has(inputs: readonly AssignInput[], agentId: string): boolean {
+  return inputs.some((input) => input.agentId === agentId);
+}
+
 /** Another writer assigns a task of its own to the agent. */
 async function takeOneCore(agentId: string): Promise<void> {
   const job = await waitingJob(1, { pool: 'elsewhere' });
@@ -330,20 +351,22 @@ async function takeOneCore(agentId: string): Promise<void> {
   const entry = await world.store.getAgent(agentId);
   if (!row || !entry) throw new Error(`nothing to assign for ${job.name}`);
   const { ledger } = entry;
-  const outcome = await world.store.assign({
-    agentId,
-    ledgerVersion: ledger.version,
-    after: {
-      ...ledger,
-      version: ledger.version + 1,
-      freeCpuMilli: ledger.freeCpuMilli - row.resources.cpuMilli,
-      freeRamMb: ledger.freeRamMb - row.resources.ramMb,
-      freeDiskMb: ledger.freeDiskMb - row.resources.diskMb,
-      live: [...ledger.live, row.taskId],
+  const [outcome] = await world.store.assign([
+    {
+      agentId,
+      ledgerVersion: ledger.version,
+      after: {
+        ...ledger,
+        version: ledger.version + 1,
+        freeCpuMilli: ledger.freeCpuMilli - row.resources.cpuMilli,
+        freeRamMb: ledger.freeRamMb - row.resources.ramMb,
+        freeDiskMb: ledger.freeDiskMb - row.resources.diskMb,
+        live: [...ledger.live, row.taskId],
+      },
+      tasks: [{ row, grant: { gpus: [], ports: {} } }],
+      now: world.now,
+      deadlineAt: world.now + 1000,
     },
-    tasks: [{ row, grant: { gpus: [], ports: {} } }],
-    now: world.now,
-    deadlineAt: world.now + 1000,
-  });
-  expect(outcome.kind).toBe('committed');
+  ]);
+  expect(outcome?.kind).toBe('committed');
 }
