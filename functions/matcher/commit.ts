@@ -92,7 +92,8 @@ function resultOf(
       return { ledger, committed: [], gone: [], stale: true };
     case 'taskConflict':
       return { ledger, committed: [], gone: outcome.taskIds, stale: false };
-    default:
+    case 'held':
+    case undefined:
       return undefined;
   }
 }
