@@ -14,6 +14,17 @@ import { listEnvironmentJobs, listJobs, listRoleJobs } from './list-jobs.ts';
 import { health, openapi, version } from './meta.ts';
 import { readRequest } from './read-request.ts';
 import { getTask } from './tasks.ts';
+import {
+  abortUpdate,
+  pauseUpdate,
+  pulseUpdate,
+  resumeUpdate,
+  rollbackUpdate,
+} from './updates/call-update.ts';
+import { getUpdate, listUpdateEvents } from './updates/get-update.ts';
+import { listJobUpdates, listRoleUpdates, listUpdates } from './updates/list-updates.ts';
+import { planUpdate } from './updates/plan-update.ts';
+import { startUpdate } from './updates/start-update.ts';
 import { whyPending } from './why.ts';
 
 const handlers: ResourceHandlers = {
@@ -26,6 +37,18 @@ const handlers: ResourceHandlers = {
   restartJob,
   addInstances,
   whyPending,
+  startUpdate,
+  planUpdate,
+  listJobUpdates,
+  listUpdates,
+  listRoleUpdates,
+  getUpdate,
+  listUpdateEvents,
+  pauseUpdate,
+  resumeUpdate,
+  abortUpdate,
+  rollbackUpdate,
+  pulseUpdate,
   getTask,
   listAgents,
   getAgent,

@@ -6,7 +6,7 @@ import type {
   RouteQuery,
   RouteResponse,
 } from '../../shared/api/routes.ts';
-import type { Clock } from '../../shared/lib/ports.ts';
+import type { Clock, IdSource } from '../../shared/lib/ports.ts';
 import type { Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
 import type { Log } from '../ports.ts';
@@ -15,6 +15,7 @@ export interface ApiDeps {
   readonly store: Store;
   readonly configs: ConfigCache;
   readonly clock: Clock;
+  readonly ids: IdSource;
   readonly log: Log;
   readonly cluster: string;
   /** Of the software. */

@@ -1,22 +1,18 @@
 // POST /jobs/{role}/{environment}/{name}: checks everything, then one write. Tasks are made later, from the stream.
 
 import type { Accepted } from '../../shared/api/views.ts';
-import { checkSubmission } from '../../shared/config/check-submission.ts';
-import { formatPath } from '../../shared/config/problem.ts';
 import { desiredCount, needsReconcile, newJob } from '../../shared/domain/job/desired.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { contentId } from '../../shared/lib/hash.ts';
-import type { Job, JobSubmission } from '../../shared/model/job.ts';
+import type { Job } from '../../shared/model/job.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { isActive } from '../../shared/model/task.ts';
-import type { TaskConfig } from '../../shared/model/task-config.ts';
-import type { ApiDeps, ApiRequest, ResourceHandler } from './context.ts';
+import { checkConfigs } from './check-configs.ts';
+import { clientToken, tokenReused } from './client-token.ts';
+import type { ApiDeps, ResourceHandler } from './context.ts';
 import { visitTasks } from './job-tasks.ts';
 import { jobViews } from './views.ts';
 
-const maxTokenLength = 128;
-/** A config is one row of the store (400 KB) and goes to the agent in one message. */
-const maxConfigBytes = 180_000;
 /** Tries when the stored job of this name changes while it is looked at. */
 const maxTries = 5;
 
@@ -24,7 +20,7 @@ export const createJob: ResourceHandler<'createJob'> = async (request, deps) => 
   const submission = request.body;
   checkKey(request.params, submission);
   checkConfigs(submission);
-  const token = tokenOf(request, submission);
+  const token = clientToken(request.headers, submission);
   const configIds = submission.configs.map(({ task }) => contentId(task));
   const configs = new Map(submission.configs.map(({ task }, index) => [configIds[index] ?? '', task]));
   const input = { submission, cluster: deps.cluster, user: request.user, configIds };
@@ -48,10 +44,7 @@ export const createJob: ResourceHandler<'createJob'> = async (request, deps) => 
       case 'replayed':
         return accepted(outcome.job, deps);
       case 'tokenReused':
-        throw new BorealisError(
-          'TOKEN_REUSED',
-          'this Idempotency-Key was used for another request; nothing was changed. Use a new key for a new request.',
-        );
+        throw tokenReused();
       case 'exists':
         previous = { job: outcome.job, ended: await hasEnded(outcome.job, deps) };
     }
@@ -77,46 +70,6 @@ function checkKey(path: JobKey, body: JobKey): void {
     'INVALID_REQUEST',
     `the path names job ${jobPath(path)}, the body ${jobPath(body)}; nothing was stored. Make them equal.`,
   );
-}
-
-function checkConfigs(submission: JobSubmission): void {
-  const problems = checkSubmission(submission).map(({ path, message, hint }) => ({
-    in: 'body',
-    at: formatPath(path),
-    message: hint === undefined ? message : `${message}; ${hint}`,
-  }));
-  for (const [index, { task }] of submission.configs.entries()) {
-    const bytes = configBytes(task);
-    if (bytes <= maxConfigBytes) continue;
-    const message = `the config has ${bytes} bytes, at most ${maxConfigBytes} are taken; let the task fetch large scripts itself`;
-    problems.push({ in: 'body', at: `configs[${index}].task`, message });
-  }
-  if (problems.length === 0) return;
-  const said = problems.slice(0, 20).map(({ at, message }) => `${at}: ${message}`);
-  throw new BorealisError(
-    'INVALID_CONFIG',
-    `${said.join('; ')}. Nothing was stored; correct this and send it again.`,
-    { details: { problems: problems.slice(0, 20) } },
-  );
-}
-
-function configBytes(task: TaskConfig): number {
-  return Buffer.byteLength(JSON.stringify(task));
-}
-
-function tokenOf(
-  request: ApiRequest<'createJob'>,
-  submission: JobSubmission,
-): { readonly value: string; readonly requestHash: string } | undefined {
-  const value = request.headers['idempotency-key'];
-  if (value === undefined) return undefined;
-  if (value === '' || value.length > maxTokenLength) {
-    throw new BorealisError(
-      'INVALID_REQUEST',
-      `the Idempotency-Key header must have 1 to ${maxTokenLength} characters; nothing was stored`,
-    );
-  }
-  return { value, requestHash: contentId(submission) };
 }
 
 /** Everything asked for is carried out, and no task of it is active any more. */

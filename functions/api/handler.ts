@@ -15,6 +15,7 @@ export function createHandler(environment: Environment) {
     store,
     configs: createConfigCache(store),
     clock: platform.clock,
+    ids: platform.ids,
     log,
     cluster: env.BOREALIS_CLUSTER,
     version: packageJson.version,

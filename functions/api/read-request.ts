@@ -53,7 +53,7 @@ function check(schema: z.ZodType, value: unknown, part: 'path' | 'query' | 'body
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.flatMap(flatten).slice(0, maxIssues);
   const places = issues.map(({ path, message }) => ({ in: part, at: placeOf(path), message }));
-  const inConfig = part === 'body' && issues.every(({ path }) => path[0] === 'configs' && path.length > 1);
+  const inConfig = part === 'body' && issues.every(({ path }) => isInConfig(path));
   const said = places.map(({ at, message }) =>
     at === '' ? `${part}: ${message}` : `${part} ${at}: ${message}`,
   );
@@ -62,6 +62,12 @@ function check(schema: z.ZodType, value: unknown, part: 'path' | 'query' | 'body
     `${said.join('; ')}. Nothing was changed; correct this and send it again.`,
     { details: { problems: places } },
   );
+}
+
+/** Inside `configs[n]` of a submission, or of the change an update is asked for. */
+function isInConfig(path: readonly PropertyKey[]): boolean {
+  const at = path.indexOf('configs');
+  return at !== -1 && at <= 1 && path.length > at + 1;
 }
 
 interface Issue {

@@ -6,6 +6,7 @@ import { pendingReasonSchema } from '../model/reason.ts';
 import { resourcesSchema } from '../model/resources.ts';
 import { taskConfigSchema } from '../model/task-config.ts';
 import { maxBodyBytes, type RouteName, routes } from './routes.ts';
+import { updateDetailSchema, updatePlanSchema, updateViewSchema } from './updates.ts';
 import { agentViewSchema, jobViewSchema, problemSchema, taskViewSchema } from './views.ts';
 
 type OpenApi = Parameters<typeof createDocument>[0];
@@ -39,6 +40,9 @@ export function buildOpenApi(version: string): Record<string, unknown> {
         Resources: resourcesSchema,
         Task: taskViewSchema,
         TaskConfig: taskConfigSchema,
+        Update: updateViewSchema,
+        UpdateDetail: updateDetailSchema,
+        UpdatePlan: updatePlanSchema,
       },
     },
   });
@@ -48,7 +52,7 @@ export function buildOpenApi(version: string): Record<string, unknown> {
 function operation(name: RouteName): Record<string, unknown> {
   const route = routes[name];
   const header =
-    name === 'createJob'
+    name === 'createJob' || name === 'startUpdate'
       ? [
           {
             in: 'header',

@@ -5,6 +5,7 @@ import { agentIdSchema } from '../model/agent.ts';
 import { jobSubmissionSchema, maxInstances } from '../model/job.ts';
 import { instanceRangeSchema, jobKeySchema, taskIdSchema } from '../model/job-key.ts';
 import { desiredTasksSchema } from '../model/protocol.ts';
+import { updateRoutes } from './updates.ts';
 import {
   acceptedSchema,
   agentListSchema,
@@ -122,6 +123,7 @@ export const routes = {
     response: whySchema,
     status: 200,
   },
+  ...updateRoutes,
   getTask: {
     method: 'GET',
     path: '/tasks/{taskId}',

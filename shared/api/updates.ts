@@ -61,6 +61,8 @@ const startBodySchema = planBodySchema.extend({
   metadata: z.record(z.string().min(1).max(128), z.string().max(1024)).optional(),
 });
 
+export type UpdateBody = z.infer<typeof planBodySchema>;
+
 /** How many instances of the update's present direction are where. */
 const progressCountsSchema = z.object({
   total: count,
@@ -79,7 +81,7 @@ const batchSchema = z.object({
   ...progressCountsSchema.shape,
 });
 
-const updateViewSchema = jobKeySchema.extend({
+export const updateViewSchema = jobKeySchema.extend({
   /** cluster/role/environment/name */
   job: z.string(),
   updateId: updateIdSchema,
@@ -100,6 +102,7 @@ const updateViewSchema = jobKeySchema.extend({
   createdAt: isoTime,
   updatedAt: isoTime,
 });
+export type UpdateView = z.infer<typeof updateViewSchema>;
 
 /** Where one instance is whose turn it is. */
 const workingInstanceSchema = z.object({
@@ -115,7 +118,7 @@ const workingInstanceSchema = z.object({
   reason: pendingReasonSchema.nullable(),
 });
 
-const updateDetailSchema = updateViewSchema.extend({
+export const updateDetailSchema = updateViewSchema.extend({
   settings: updateSettingsSchema,
   initial: z.array(configuredInstancesSchema),
   desired: z.array(configuredInstancesSchema),
@@ -142,8 +145,9 @@ const updateDetailSchema = updateViewSchema.extend({
   ),
   lastPulseAt: isoTime.nullable(),
 });
+export type UpdateDetail = z.infer<typeof updateDetailSchema>;
 
-const updateListSchema = z.object({
+export const updateListSchema = z.object({
   updates: z.array(updateViewSchema),
   /** Pass as `cursor` for the next page; null at the end. A page may be empty before the end. */
   nextCursor: z.string().nullable(),
@@ -186,7 +190,7 @@ const stepSchema = z.object({
     .nullable(),
 });
 
-const updatePlanSchema = z.object({
+export const updatePlanSchema = z.object({
   job: z.string(),
   /** Version of the job the plan was made from; send it as `expectedVersion`. 0 = there is no such job. */
   version: count,
@@ -200,6 +204,7 @@ const updatePlanSchema = z.object({
   /** Instances whose steps are not listed, since there are too many. */
   unlisted: count,
 });
+export type UpdatePlan = z.infer<typeof updatePlanSchema>;
 
 /** The answer of start. */
 const updateStartedSchema = z.object({

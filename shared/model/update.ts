@@ -117,6 +117,7 @@ export const updateIdSchema = z.string().regex(/^[\w-]{1,64}$/);
 
 /** What an update was asked to do: other configs, the same ones started anew, more instances, fewer. */
 export const updateKinds = ['replace', 'restart', 'add', 'remove'] as const;
+export type UpdateKind = (typeof updateKinds)[number];
 
 export const updateRecordSchema = jobKeySchema.extend({
   updateId: updateIdSchema,

@@ -15,7 +15,7 @@ interface InstanceClasses {
 }
 
 /** Sorts the instances of the instructions into their classes. */
-function classesOf({ initial, desired }: Instructions): InstanceClasses {
+export function classesOf({ initial, desired }: Instructions): InstanceClasses {
   const before = instancesOf(initial);
   const after = instancesOf(desired);
   return {

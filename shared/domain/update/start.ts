@@ -12,6 +12,7 @@ import { type InstanceRange, type JobKey, jobPath } from '../../model/job-key.ts
 import {
   type ConfiguredInstances,
   isTerminalUpdate,
+  type UpdateKind,
   type UpdateRecord,
   type UpdateSettings,
   type UpdateSettingsInput,
@@ -30,6 +31,9 @@ const maxInstructionRanges = 2000;
 export interface UpdateRequest {
   readonly job: JobKey;
   readonly updateId: string;
+  /** Default replace. */
+  readonly kind?: UpdateKind | undefined;
+  readonly token?: UpdateRecord['token'];
   readonly user: string;
   readonly message?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -101,8 +105,9 @@ export function planUpdate(request: UpdateRequest): StartPlan {
   return { diff, settings, update };
 }
 
-function keyOf({ job: { role, environment, name }, updateId, user, metadata }: UpdateRequest) {
-  return { role, environment, name, updateId, user, metadata: { ...metadata } };
+function keyOf({ job: { role, environment, name }, updateId, kind, token, user, metadata }: UpdateRequest) {
+  const options = { ...(kind && { kind }), ...(token && { token }) };
+  return { role, environment, name, updateId, ...options, user, metadata: { ...metadata } };
 }
 
 function firstStatus({ user, message, now }: UpdateRequest, { blockIfNoPulsesAfterMs }: UpdateSettings) {

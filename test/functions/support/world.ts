@@ -91,7 +91,7 @@ export async function createWorld(): Promise<World> {
   const sources = { clock, ids: randomIds, random: () => 0.5 };
   const common = { timeouts: defaultTimeouts, flapping: defaultFlapping, log, meter, ...sources };
   const configs = createConfigCache(store);
-  const api = createApi({ store, configs, clock, log, cluster: 'local', version: '0.0.0' });
+  const api = createApi({ store, configs, clock, ids: randomIds, log, cluster: 'local', version: '0.0.0' });
   const fanout = { store, configs, messages, agents, events, cluster: 'local', queues, ...common };
   const matcher = { store, reasons: createReasonWriter(store, clock), ...common };
   const reconcile = (key: JobKey, over: Partial<Store> = {}) =>
