@@ -33,6 +33,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   entry('agent status', 'One agent and its tasks', () => import('./commands/agent-status.ts')),
   entry('agent run', 'Be an agent: run tasks on this machine', () => import('./commands/agent-run.ts')),
   entry('local up', 'Start the control plane on this machine', () => import('./commands/local-up.ts')),
+  entry('cost', 'What an installation costs a month', () => import('./commands/cost.ts')),
   entry('replay', 'Put a real cluster trace through the system', () => import('./commands/replay.ts')),
   entry('completion', 'Tab completion for bash, zsh, fish and PowerShell', () => import('./completion.ts')),
   entry('version', 'Versions, and which API is used and why', () => import('./commands/version.ts')),

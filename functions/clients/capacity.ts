@@ -1,4 +1,4 @@
-// Counts the capacity units the store reports, per operation, for this process. Off unless METER_CAPACITY is 'true'; the
+// Counts the capacity units the store reports, per operation, and requests to queues, per command, for this process. Off unless METER_CAPACITY is 'true'; the
 // embedded stack runs all functions in one process and reads the totals from here.
 import type { CapacityMeter } from '../../shared/store/port.ts';
 
@@ -30,4 +30,16 @@ export const capacityMeter: CapacityMeter = {
 /** Everything counted so far in this process. */
 export function capacityTotals(): readonly CapacityUse[] {
   return [...totals.values()];
+}
+
+const requests = new Map<string, number>();
+
+/** Counts one request to a queue, such as `SendMessageBatch`. */
+export function countRequest(command: string): void {
+  requests.set(command, (requests.get(command) ?? 0) + 1);
+}
+
+/** Requests to queues so far in this process, by command. */
+export function requestTotals(): Readonly<Record<string, number>> {
+  return Object.fromEntries(requests);
 }

@@ -1,6 +1,6 @@
 // The thread that runs the host and with it all handlers: an environment of its own (the handlers' variables never reach
 // the command line's process) and module instances of its own (every stack starts with cold functions).
-import { capacityTotals } from '../../functions/clients/capacity.ts';
+import { capacityTotals, requestTotals } from '../../functions/clients/capacity.ts';
 import { serveThread, threadContext } from '../thread.ts';
 import { type Host, type HostOptions, startHost } from './host.ts';
 
@@ -15,7 +15,11 @@ serveThread({
     host = await startHost({
       ...data,
       log,
-      moreStats: () => ({ capacity: capacityTotals(), sqsEndpoint: data.sqsEndpoint }),
+      moreStats: () => ({
+        capacity: capacityTotals(),
+        requests: requestTotals(),
+        sqsEndpoint: data.sqsEndpoint,
+      }),
     });
     return host.port;
   },

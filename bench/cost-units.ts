@@ -1,0 +1,151 @@
+// Counts what AWS would bill, on the embedded stack: the life of a task, an idle control plane, idle agents (real ones,
+// with their default timings). `borealis cost` prices what this writes.
+//
+//   node bench/cost-units.ts [--seconds 600] [--agents 5] [--tasks 1000] [--write]
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { App } from 'aws-cdk-lib';
+import type { RunningAgent } from '../agent/main.ts';
+import { addUsage, nothing, type Units, type Usage } from '../cli/cost/usage.ts';
+import { replayAtOnce } from '../cli/replay/run.ts';
+import { addBorealis } from '../infra/borealis.ts';
+import { type LocalStack, startLocalStack } from '../local/stack.ts';
+import { createApiClient } from '../shared/api/client.ts';
+import { metricTable } from '../shared/model/metrics.ts';
+import { startCountedAgent } from './counted-agent.ts';
+import { readUsage, usedBetween } from './usage-counter.ts';
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '600' },
+    agents: { type: 'string', default: '5' },
+    tasks: { type: 'string', default: '1000' },
+    write: { type: 'boolean', default: false },
+  },
+});
+const seconds = Number(values.seconds);
+const agentCount = Number(values.agents);
+const taskCount = Number(values.tasks);
+const taskAgents = 20;
+
+// Lines and numbers are counted as they are deployed.
+process.env.POWERTOOLS_LOG_LEVEL = 'INFO';
+process.env.POWERTOOLS_METRICS_DISABLED = 'false';
+let logBytes = 0;
+
+async function withStack<T>(work: (stack: LocalStack) => Promise<T>): Promise<T> {
+  const stack = await startLocalStack({
+    port: 0,
+    log: (line) => {
+      // CloudWatch counts 26 bytes for each line besides its text.
+      if (line.startsWith('{')) logBytes += Buffer.byteLength(line) + 26;
+    },
+  });
+  try {
+    return await work(stack);
+  } finally {
+    await stack.stop();
+  }
+}
+
+/** What is used while nothing is asked for. Begins between two sweeps, so that it holds as many as it has minutes. */
+async function idleWindow(what: string, stack: LocalStack, onStart = (): void => undefined): Promise<Usage> {
+  await sleep(20_000);
+  onStart();
+  const before = await readUsage(stack, logBytes);
+  await sleep(seconds * 1000);
+  return usedBetween(`${what}, ${seconds} s`, before, await readUsage(stack, logBytes));
+}
+
+async function measureIdle(stack: LocalStack): Promise<{ readonly idle: Usage; readonly agents: Usage }> {
+  const dir = mkdtempSync(join(tmpdir(), 'borealis-units-'));
+  const requests = new Map<string, number>();
+  const agents: RunningAgent[] = [];
+  try {
+    const idle = await idleWindow('idle control plane', stack);
+    for (let index = 0; index < agentCount; index++) {
+      const agentId = `agent-${index}`;
+      agents.push(await startCountedAgent(stack, agentId, join(dir, agentId), requests));
+      // Those of a real fleet do not report at the same moment either.
+      await sleep(3_700);
+    }
+    const both = await idleWindow(`with ${agentCount} idle agents`, stack, () => requests.clear());
+    for (const [kind, count] of requests) console.error(`  agents: ${kind.padEnd(36)} ${count}`);
+    const toQueues = [...requests].filter(([kind]) => kind.startsWith('sqs ')).map(([, count]) => count);
+    const own = { ...nothing, sqsRequests: toQueues.reduce((sum, count) => sum + count, 0) };
+    return { idle, agents: addUsage([both, 1], [idle, -1], [own, 1]) };
+  } finally {
+    await Promise.all(agents.map((agent) => agent.stop({ killTasks: true })));
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** All tasks at once, on simulated agents that run nothing. */
+async function measureTasks(stack: LocalStack): Promise<Usage> {
+  const nodes = Array.from({ length: taskAgents }, (_, index) => {
+    return {
+      name: `node-${index}`,
+      cpuMilli: (100 * taskCount) / taskAgents,
+      ramMb: 100 * taskCount,
+      gpus: [],
+    };
+  });
+  const resources = { cpuMilli: 100, ramMb: 16, diskMb: 0, gpus: 0, gpuMilli: 0, gpuModels: [], ports: [] };
+  const tasks = Array.from({ length: taskCount }, (_, index) => {
+    return { name: `task-${index}`, resources, createdAtSecs: 0 };
+  });
+  const { cluster, sqsEndpoint, apiUrl } = stack;
+  const client = createApiClient({ baseUrl: apiUrl });
+  const before = await readUsage(stack, logBytes);
+  await replayAtOnce({
+    target: { client, cluster, sqsEndpoint, writeUnits: async () => undefined },
+    nodes,
+    tasks,
+    say: (line) => console.error(line),
+    signal: new AbortController().signal,
+  });
+  return usedBetween(`${taskCount} tasks on ${taskAgents} agents`, before, await readUsage(stack, logBytes));
+}
+
+/** Alarms, and metrics on the dashboard, from the templates. */
+function observability(): Pick<Units, 'alarms' | 'dashboardMetrics' | 'metrics'> {
+  const app = new App({ context: { 'aws:cdk:bundling-stacks': [] }, analyticsReporting: false });
+  addBorealis(app);
+  const resources = app
+    .synth()
+    .stacks.flatMap(({ template }) =>
+      Object.values((template as { Resources: Record<string, { readonly Type: string }> }).Resources),
+    );
+  const boards = JSON.stringify(resources.filter(({ Type }) => Type === 'AWS::CloudWatch::Dashboard'));
+  return {
+    alarms: resources.filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm').length,
+    metrics: Object.keys(metricTable).length,
+    dashboardMetrics: [...boards.matchAll(/\[\\+"(AWS\/|Borealis)/g)].length,
+  };
+}
+
+const tasks = await withStack(measureTasks);
+const { idle, agents, queues } = await withStack(async (stack) => ({
+  ...(await measureIdle(stack)),
+  queues: stack.plan.queueMappings.map(({ queue }) => queue),
+}));
+const units: Units = {
+  measuredOn: new Date().toISOString().slice(0, 10),
+  command: `node bench/cost-units.ts --seconds ${seconds} --agents ${agentCount} --tasks ${taskCount} --write`,
+  polledQueues: {
+    standard: queues.filter(({ fifo }) => !fifo).length,
+    fifo: queues.filter(({ fifo }) => fifo).length,
+  },
+  ...observability(),
+  idleHour: addUsage([idle, 3600 / seconds]),
+  agentHour: addUsage([agents, 3600 / seconds / agentCount]),
+  // The measurement asks the API all the time; who runs tasks asks once.
+  task: { ...addUsage([tasks, 1 / taskCount]), apiRequests: 0 },
+  tasksPerAgent: taskCount / taskAgents,
+};
+const text = `${JSON.stringify(units, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value), 2)}\n`;
+process.stdout.write(text);
+if (values.write) writeFileSync(new URL('../cli/cost/units.json', import.meta.url), text);

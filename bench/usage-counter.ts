@@ -1,0 +1,59 @@
+// Counts what AWS would bill of an embedded stack, from what its host, its store and its queue clients count themselves.
+import { addUsage, nothing, type Usage } from '../cli/cost/usage.ts';
+import type { LocalStack } from '../local/stack.ts';
+
+/** Everything used so far, in all and in detail. */
+export interface Reading {
+  readonly usage: Usage;
+  /** Counters by name, to be shown. */
+  readonly details: ReadonlyMap<string, number>;
+}
+
+interface CapacityUse {
+  readonly operation: string;
+  readonly readUnits: number;
+  readonly writeUnits: number;
+}
+
+/** `logBytes`: what the functions have logged so far. */
+export async function readUsage(stack: LocalStack, logBytes: number): Promise<Reading> {
+  const stats = await stack.stats();
+  const usage = { ...nothing, logBytes, busEvents: stats.events };
+  const details = new Map<string, number>();
+  const add = (name: string, count: number): void => void details.set(name, (details.get(name) ?? 0) + count);
+  for (const { name, arn, memoryMb } of stack.plan.functions) {
+    const { invocations = 0, totalMs = 0 } = stats.functions[name] ?? {};
+    usage.invocations += invocations;
+    usage.gbSeconds += (memoryMb / 1024) * (totalMs / 1000);
+    add(`${name}: invocations`, invocations);
+    add(`${name}: ms`, totalMs);
+    if (stack.plan.schedules.some(({ functionArn }) => functionArn === arn))
+      usage.schedulerCalls += invocations;
+    if (stack.plan.routes.some(({ functionArn }) => functionArn === arn)) usage.apiRequests += invocations;
+    const mapping = stack.plan.queueMappings.find(({ functionArn }) => functionArn === arn);
+    // A batch is one receive and one delete.
+    if (mapping) usage[mapping.queue.fifo ? 'sqsFifoRequests' : 'sqsRequests'] += 2 * invocations;
+  }
+  for (const [command, count] of Object.entries(stats.requests as Readonly<Record<string, number>>)) {
+    // Most of it goes to FIFO queues; all of it is counted as if it did, at the higher price.
+    usage.sqsFifoRequests += count;
+    add(`functions to queues: ${command}`, count);
+  }
+  for (const { operation, readUnits, writeUnits } of stats.capacity as readonly CapacityUse[]) {
+    usage.readUnits += readUnits;
+    usage.writeUnits += writeUnits;
+    add(`${operation}: read units`, readUnits);
+    add(`${operation}: write units`, writeUnits);
+  }
+  return { usage, details };
+}
+
+/** What was used between two readings; says it in detail on standard error. */
+export function usedBetween(what: string, before: Reading, after: Reading): Usage {
+  console.error(`\n${what}`);
+  for (const [name, count] of after.details) {
+    const more = count - (before.details.get(name) ?? 0);
+    if (more > 0) console.error(`  ${name.padEnd(44)} ${Math.round(more * 10) / 10}`);
+  }
+  return addUsage([after.usage, 1], [before.usage, -1]);
+}
