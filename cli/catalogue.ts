@@ -31,6 +31,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   entry('task run', 'Run a command in the sandbox of each task', () => import('./commands/task-run.ts')),
   entry('agent list', 'Agents with what is free', () => import('./commands/agent-list.ts')),
   entry('agent status', 'One agent and its tasks', () => import('./commands/agent-status.ts')),
+  entry('agent rebind', 'Hand an agent id to another identity', () => import('./commands/agent-rebind.ts')),
   entry('agent run', 'Be an agent: run tasks on this machine', () => import('./commands/agent-run.ts')),
   entry('local up', 'Start the control plane on this machine', () => import('./commands/local-up.ts')),
   entry('cost', 'What an installation costs a month', () => import('./commands/cost.ts')),

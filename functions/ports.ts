@@ -22,6 +22,8 @@ export interface MessagePort {
 export interface AgentCommandPort {
   /** Makes sure the queue exists. */
   ensureQueue(agentId: string): Promise<void>;
+  /** Leaves the queue to the identity that owns the agent id; nothing where identities are not checked. */
+  guardQueue(agentId: string, owner: string | undefined): Promise<void>;
   /** Sends commands in order; makes the queue if it is missing. */
   send(agentId: string, commands: readonly AgentCommand[]): Promise<void>;
 }

@@ -2,6 +2,7 @@
 // misspelt key fails the synth with a message that names it, so a typo never ships.
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
+import type { ApiEnv } from '../shared/api/env.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 
 export interface Settings {
@@ -9,6 +10,11 @@ export interface Settings {
   readonly cluster: string;
   /** `iam`: every route needs a signed request (design D11). `none`: anybody who reaches the URL may call it. */
   readonly auth: 'iam' | 'none';
+  /**
+   * Who may speak for an agent (shared/domain/agent/identity.ts): `bound`, whoever registered its id first; `session`,
+   * only a role session of that name, as EC2 instances have. `none` where requests are not signed.
+   */
+  readonly agentIdentity: ApiEnv['AGENT_IDENTITY'];
   /** Let the store count the capacity units of every call; costs a little and is for measuring. */
   readonly meter: boolean;
   /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
@@ -32,6 +38,7 @@ const prefix = 'borealis:';
 const known = [
   'cluster',
   'auth',
+  'agentIdentity',
   'meter',
   'keepData',
   'logRetentionDays',
@@ -63,9 +70,12 @@ export function readSettings(node: Node): Settings {
       `is ${JSON.stringify(cluster)}; -agent in it is kept for the names of queues`,
     );
   }
+  const auth = choice(node, 'auth', ['iam', 'none'], 'iam');
+  const agentIdentity = choice(node, 'agentIdentity', ['bound', 'session'], 'bound');
   return {
     cluster,
-    auth: choice(node, 'auth', ['iam', 'none'], 'iam'),
+    auth,
+    agentIdentity: auth === 'none' ? 'none' : agentIdentity,
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
     logRetentionDays: logRetention(node),

@@ -37,6 +37,7 @@ function agentLines(agent: AgentView, now: number): string[] {
     `  memory      ${formatMb(free.ramMb)} of ${formatMb(capacity.ramMb)} free`,
     `  disk        ${formatMb(free.diskMb)} of ${formatMb(capacity.diskMb)} free`,
     ...gpus,
+    ...(agent.principal === undefined ? [] : [`  identity    ${plain(agent.principal)}`]),
     `  ports       ${capacity.portRange.join('-')}`,
     ...Object.entries(agent.attributes).map(
       ([name, values]) => `  ${name.padEnd(11)} ${plain(values.join(', '))}`,

@@ -21,6 +21,8 @@ export function createHandler(environment: Environment) {
     agents: createAgentCommandPort(sqs, createMessagePort(sqs), env.BOREALIS_CLUSTER),
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
+    identity: env.AGENT_IDENTITY,
+    owners: new Map(),
     log,
     meter,
     ...platform,

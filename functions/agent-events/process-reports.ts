@@ -2,46 +2,51 @@
 // order and written as one conditional change per task; only an answer that changes nothing (a kill of a task nobody
 // knows) is sent from here, every other effect comes from the stream.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
+import { checkIdentity } from '../../shared/domain/agent/identity.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
 import { type AgentReport, agentReportSchema } from '../../shared/model/protocol.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
 import { parseBody } from '../queue-batch.ts';
 import { applyStatuses, type ReportedStatus, type StatusDeps } from './apply-statuses.ts';
+import { believed, refuse, type SenderDeps, type Signed } from './check-senders.ts';
 
-export interface AgentEventsDeps extends StatusDeps {
-  readonly store: StatusDeps['store'] & Pick<Store, 'registerAgent' | 'heartbeat'>;
+export interface AgentEventsDeps extends StatusDeps, SenderDeps {
+  readonly store: StatusDeps['store'] & SenderDeps['store'] & Pick<Store, 'registerAgent' | 'heartbeat'>;
   readonly clock: Clock;
 }
 
 const agentsAtOnce = 16;
 
-type Of<K extends AgentReport['kind']> = {
-  readonly id: string;
-  readonly report: Extract<AgentReport, { kind: K }>;
-};
+interface Received extends Signed {
+  readonly report: AgentReport;
+}
+type Of<K extends AgentReport['kind']> = Received & { readonly report: Extract<AgentReport, { kind: K }> };
 
 /** One batch. A message that cannot be read fails alone and ends in the dead-letter queue. */
 export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Promise<SQSBatchResponse> {
   const failed = new Set<string>();
   const registers: Of<'register'>[] = [];
-  const heartbeats: Of<'heartbeat'>[] = [];
-  const statuses: ReportedStatus[] = [];
+  const others: Received[] = [];
   for (const record of event.Records) {
     const id = record.messageId;
     const report = readReport(record, deps);
-    if (!report) {
-      failed.add(id);
-    } else if (report.kind === 'register') {
-      registers.push({ id, report });
-    } else if (report.kind === 'heartbeat') {
-      heartbeats.push({ id, report });
-    } else {
+    const sender = record.attributes?.SenderId;
+    if (!report) failed.add(id);
+    else if (report.kind === 'register') registers.push({ id, sender, report });
+    else others.push({ id, sender, report });
+  }
+  // Registrations first: what else they brought may be of an agent that was not known before.
+  await register(registers, failed, deps);
+  const heartbeats: Of<'heartbeat'>[] = [];
+  const statuses: ReportedStatus[] = [];
+  for (const { id, sender, report } of await believed(others, failed, deps)) {
+    if (report.kind === 'heartbeat') heartbeats.push({ id, sender, report });
+    else if (report.kind === 'status') {
       const { agentId } = report;
       statuses.push(...report.statuses.map((status) => ({ messageId: id, agentId, status })));
     }
   }
-  await register(registers, failed, deps);
   await Promise.all([beat(heartbeats, failed, deps), applyStatuses(statuses, failed, deps)]);
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
 }
@@ -69,13 +74,24 @@ async function register(
   failed: Set<string>,
   deps: AgentEventsDeps,
 ): Promise<void> {
-  // The newest of one agent decides; queues may deliver out of order.
-  const newest = latest(registers);
-  await mapLimit([...newest.values()], agentsAtOnce, async ({ report }) => {
-    await guarded(registers, report.agentId, failed, deps, async () => {
-      const { offer, sessionId } = report;
-      const { kind } = await deps.store.registerAgent(offer, sessionId, deps.clock());
-      deps.log.info('agent registered', { agentId: offer.agentId, pool: offer.pool, kind });
+  // The newest of one agent and sender decides; queues may deliver out of order.
+  const senders = [...Map.groupBy(registers, ({ sender }) => sender).values()];
+  const newest = senders.flatMap((ofSender) => [...latest(ofSender).values()]);
+  await mapLimit(newest, agentsAtOnce, async (received) => {
+    const { report, sender } = received;
+    const { offer, sessionId, agentId } = report;
+    const { identity: mode } = deps;
+    // Whether it has another owner is for the store to say, in the same write.
+    const verdict = checkIdentity({ agentId, caller: sender, owner: undefined, mode });
+    if (verdict.kind === 'refused') return refuse([received], verdict.why, deps);
+    await guarded(registers, agentId, failed, deps, async () => {
+      const principal = mode === 'none' ? undefined : sender;
+      const outcome = await deps.store.registerAgent(offer, sessionId, deps.clock(), principal);
+      if (outcome.kind === 'foreign') {
+        const judged = checkIdentity({ agentId, caller: sender, owner: outcome.owner, mode });
+        return refuse([received], judged.kind === 'refused' ? judged.why : 'it has another owner', deps);
+      }
+      deps.log.info('agent registered', { agentId, pool: offer.pool, kind: outcome.kind });
     });
   });
 }

@@ -1,5 +1,6 @@
 // Agents and what is free on them; and for an agent itself, the list of what it should run.
 import type { AgentView } from '../../shared/api/views.ts';
+import { checkIdentity, type IdentityQuestion } from '../../shared/domain/agent/identity.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { isOnAgent, type TaskState } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
@@ -39,9 +40,12 @@ async function agentViews(entries: readonly AgentWithLedger[], deps: ApiDeps): P
 /** States in which an agent should be running the task; in the other on-agent states it should be ending it. */
 const wanted: readonly TaskState[] = ['ASSIGNED', 'STARTING', 'RUNNING', 'PARTITIONED'];
 
-export const desiredTasks: ResourceHandler<'desiredTasks'> = async ({ params }, deps) => {
+/** Only for the agent itself: the launches hold whole configs, and an agent ends what its level does not name. */
+export const desiredTasks: ResourceHandler<'desiredTasks'> = async ({ params, principal }, deps) => {
   const { agentId } = params;
-  await knownAgent(agentId, deps);
+  const entry = await deps.store.getAgent(agentId);
+  checkCaller({ agentId, caller: principal, owner: entry?.agent.principal, mode: deps.identity });
+  if (!entry) throw unknownAgent(agentId);
   const asOf = deps.clock();
   const tasks = (await deps.store.listOnAgent(agentId)).filter(
     (task) => isOnAgent(task.state) && task.agentId === agentId,
@@ -57,11 +61,36 @@ export const desiredTasks: ResourceHandler<'desiredTasks'> = async ({ params }, 
   return { agentId, asOf, tasks: launches };
 };
 
+export const rebindAgent: ResourceHandler<'rebindAgent'> = async ({ params, body, user }, deps) => {
+  const { agentId } = params;
+  const { kind } = await deps.store.bindAgent(agentId, body.principal);
+  if (kind === 'unknown') throw unknownAgent(agentId);
+  deps.log.warn('an agent id was handed over', {
+    agentId,
+    to: body.principal ?? 'whoever registers next',
+    by: user,
+  });
+  return getAgent({ params, body: undefined, query: {}, headers: {}, user, principal: undefined }, deps);
+};
+
+/** An agent without an owner has to register (again) before it is told anything. */
+function checkCaller(question: IdentityQuestion): void {
+  const verdict = checkIdentity(question);
+  if (verdict.kind === 'refused') {
+    throw new BorealisError('FORBIDDEN', `${verdict.why}. Nothing was changed.`);
+  }
+  if (verdict.kind === 'free') throw unknownAgent(question.agentId);
+}
+
 /** An agent that is not known gets no list: an empty one would tell it to end what it runs (design D9). */
 async function knownAgent(agentId: string, deps: ApiDeps): Promise<AgentWithLedger> {
   const entry = await deps.store.getAgent(agentId);
   if (entry) return entry;
-  throw new BorealisError(
+  throw unknownAgent(agentId);
+}
+
+function unknownAgent(agentId: string): BorealisError {
+  return new BorealisError(
     'NOT_FOUND',
     `agent ${agentId} has not registered; GET /agents lists those that have`,
   );

@@ -5,7 +5,7 @@ import type { Context } from 'aws-lambda';
 import { type RouteName, routes } from '../../shared/api/routes.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { type HttpEvent, type HttpResult, httpChain, jsonResponse } from '../middleware/http.ts';
-import { desiredTasks, getAgent, listAgents } from './agents.ts';
+import { desiredTasks, getAgent, listAgents, rebindAgent } from './agents.ts';
 import type { ApiDeps, ApiRequest, ResourceHandler, ResourceHandlers } from './context.ts';
 import { createJob } from './create-job.ts';
 import { addInstances, killJob, restartJob } from './edit-job.ts';
@@ -53,6 +53,7 @@ const handlers: ResourceHandlers = {
   listAgents,
   getAgent,
   desiredTasks,
+  rebindAgent,
   version,
   health,
   openapi,

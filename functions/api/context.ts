@@ -6,6 +6,7 @@ import type {
   RouteQuery,
   RouteResponse,
 } from '../../shared/api/routes.ts';
+import type { IdentityMode } from '../../shared/domain/agent/identity.ts';
 import type { Clock, IdSource } from '../../shared/lib/ports.ts';
 import type { Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
@@ -18,6 +19,8 @@ export interface ApiDeps {
   readonly ids: IdSource;
   readonly log: Log;
   readonly cluster: string;
+  /** How the identity behind an agent is checked. */
+  readonly identity: IdentityMode;
   /** Of the software. */
   readonly version: string;
 }
@@ -31,6 +34,8 @@ export interface ApiRequest<N extends RouteName> {
   readonly headers: Readonly<Record<string, string | undefined>>;
   /** The authenticated principal, or `UNSECURE` where the API has no authentication. */
   readonly user: string;
+  /** Unique id of that principal; undefined where the API has no authentication. */
+  readonly principal: string | undefined;
 }
 
 export type ResourceHandler<N extends RouteName> = (

@@ -18,6 +18,7 @@ export function createHandler(environment: Environment) {
     ids: platform.ids,
     log,
     cluster: env.BOREALIS_CLUSTER,
+    identity: env.AGENT_IDENTITY,
     version: packageJson.version,
   });
 }

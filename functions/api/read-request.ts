@@ -19,16 +19,22 @@ export function readRequest<N extends RouteName>(name: N, event: HttpEvent): Api
     query,
     body,
     headers: event.headers ?? {},
-    user: userOf(event),
+    user: callerOf(event).userArn ?? 'UNSECURE',
+    principal: callerOf(event).userId ?? undefined,
   } as ApiRequest<N>;
 }
 
+interface Caller {
+  readonly userArn?: string | null;
+  readonly userId?: string | null;
+}
+
 /** Whoever signed the request, as IAM names it; a gateway without authentication knows nobody. */
-function userOf(event: HttpEvent): string {
+function callerOf(event: HttpEvent): Caller {
   const context = event.requestContext as unknown as {
-    readonly authorizer?: { readonly iam?: { readonly userArn?: string | null } | null } | null;
+    readonly authorizer?: { readonly iam?: Caller | null } | null;
   };
-  return context.authorizer?.iam?.userArn ?? 'UNSECURE';
+  return context.authorizer?.iam ?? {};
 }
 
 /** API Gateway decodes path parameters; a host that does not is served as well. */

@@ -1,7 +1,16 @@
 // The command queue of each agent: made on first use, addressed by name, found again if somebody deleted it.
-import { CreateQueueCommand, GetQueueUrlCommand, type SQSClient } from '@aws-sdk/client-sqs';
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  type QueueAttributeName,
+  SetQueueAttributesCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs';
+import type { IdentityMode } from '../../shared/domain/agent/identity.ts';
 import { agentQueueName } from '../../shared/model/names.ts';
 import type { AgentCommandPort, MessagePort } from '../ports.ts';
+import { agentQueuePolicy } from './queue-policy.ts';
 
 /** Commands are hints: after this an agent that was away asks for the whole list anyway. */
 const retentionSeconds = 3600;
@@ -10,11 +19,15 @@ const longPollSeconds = 20;
 
 const missing = new Set(['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue']);
 
-/** AgentCommandPort over one SQS client; queue addresses are remembered while the process is warm. */
+/**
+ * AgentCommandPort over one SQS client; queue addresses are remembered while the process is warm. Queues are guarded
+ * where callers have identities.
+ */
 export function createAgentCommandPort(
   client: SQSClient,
   messages: MessagePort,
   cluster: string,
+  identity: IdentityMode = 'none',
 ): AgentCommandPort {
   const urls = new Map<string, Promise<string>>();
   const urlOf = (agentId: string): Promise<string> => {
@@ -28,6 +41,16 @@ export function createAgentCommandPort(
   return {
     async ensureQueue(agentId) {
       await urlOf(agentId);
+    },
+    async guardQueue(agentId, owner) {
+      if (identity === 'none') return;
+      const QueueUrl = await urlOf(agentId);
+      const names: QueueAttributeName[] = ['QueueArn'];
+      const { Attributes } = await client.send(
+        new GetQueueAttributesCommand({ QueueUrl, AttributeNames: names }),
+      );
+      const Policy = agentQueuePolicy(Attributes?.QueueArn ?? '*', owner);
+      await client.send(new SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy } }));
     },
     async send(agentId, commands) {
       const outgoing = commands.map((command) => ({ body: JSON.stringify(command) }));
@@ -56,6 +79,7 @@ async function findOrCreate(client: SQSClient, name: string): Promise<string> {
         MessageRetentionPeriod: String(retentionSeconds),
         VisibilityTimeout: String(visibilitySeconds),
         ReceiveMessageWaitTimeSeconds: String(longPollSeconds),
+        SqsManagedSseEnabled: 'true',
       },
     }),
   );

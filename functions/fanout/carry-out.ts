@@ -100,7 +100,7 @@ function logEffects(due: readonly Due[], log: Log): void {
   log.info('effects carried out', { launches, kills, jobs: [...jobs], pools: [...pools] });
 }
 
-type AgentItem = CommandItem | { readonly ensure: true };
+type AgentItem = CommandItem | { readonly guardFor: string | undefined };
 type TimerItem = Extract<Effect, { kind: 'killRetry' | 'unthrottle' }>;
 type JobItem = { readonly key: JobKey; readonly onlyIfWaiting: boolean };
 
@@ -135,7 +135,7 @@ function groupEffects(due: readonly Due[]) {
         groupOf(agents, effect.agentId).add(record, { kill: effect.taskId });
         break;
       case 'agentQueue':
-        groupOf(agents, effect.agentId).add(record, { ensure: true });
+        groupOf(agents, effect.agentId).add(record, { guardFor: effect.owner });
         break;
       case 'killRetry':
       case 'unthrottle':
@@ -161,7 +161,10 @@ function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {
 
 async function commandAgent(agentId: string, items: readonly AgentItem[], deps: FanoutDeps): Promise<void> {
   await deps.agents.ensureQueue(agentId);
-  const wanted = items.filter((item): item is CommandItem => !('ensure' in item));
+  const guards = items.flatMap((item) => ('guardFor' in item ? [item] : []));
+  const last = guards.at(-1);
+  if (last) await deps.agents.guardQueue(agentId, last.guardFor);
+  const wanted = items.filter((item): item is CommandItem => !('guardFor' in item));
   const commands = await agentCommands(wanted, deps);
   if (commands.length > 0) await deps.agents.send(agentId, commands);
 }

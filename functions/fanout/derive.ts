@@ -10,6 +10,7 @@
 //          every state change            event on the bus
 //   job    new spec version              reconcile
 //   agent  new                           its command queue; wake its pool
+//          another owner                 its command queue is the new owner's
 //          offer or mode changed         wake its pool
 //   ledger nothing: whatever frees room also changes a task or an agent
 
@@ -34,7 +35,7 @@ export type Effect =
       readonly pool: string;
       readonly release: Release;
     }
-  | { readonly kind: 'agentQueue'; readonly agentId: string }
+  | { readonly kind: 'agentQueue'; readonly agentId: string; readonly owner: string | undefined }
   | { readonly kind: 'event'; readonly event: BusEvent };
 
 /** Everything that must happen because of one change, in order. Repeating any of it does no harm. */
@@ -194,8 +195,10 @@ function agentEffects({ before, after }: Change<Agent>): Effect[] {
     event: { detailType: 'Agent Change', detail: { v: 1, agentId, change, host, pool, mode } },
   });
   if (!after) return [event('removed')];
-  if (!before) return [{ kind: 'agentQueue', agentId }, { kind: 'wake', pool }, event('registered')];
-  return sameOffer(before, after) ? [] : [{ kind: 'wake', pool }, event('changed')];
+  const queue: Effect = { kind: 'agentQueue', agentId, owner: after.principal };
+  if (!before) return [queue, { kind: 'wake', pool }, event('registered')];
+  if (sameOffer(before, after)) return [];
+  return [...(before.principal === after.principal ? [] : [queue]), { kind: 'wake', pool }, event('changed')];
 }
 
 /** A new session of the same agent with the same offer is no news to anyone. */

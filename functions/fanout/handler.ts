@@ -25,7 +25,7 @@ export function createHandler(environment: Environment) {
     store,
     configs: createConfigCache(store),
     messages,
-    agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
+    agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER, env.AGENT_IDENTITY),
     events: createEventPort(
       new EventBridgeClient({ maxAttempts: 5, logger: quietLogger }),
       env.EVENT_BUS_NAME,

@@ -9,6 +9,7 @@ import type {
   FanoutEnv,
   MatcherEnv,
   ReconcilerEnv,
+  StoreEnv,
   SweeperEnv,
   TimersEnv,
 } from '../../shared/api/env.ts';
@@ -27,9 +28,6 @@ export interface ControlPlaneStackProps extends StackProps {
   readonly state: StateStack;
 }
 
-/** What every function's environment starts with. */
-type BaseEnv = ApiEnv;
-
 /** The functions of the control plane and all that calls them. */
 export class ControlPlaneStack extends Stack {
   readonly apiId: string;
@@ -37,7 +35,7 @@ export class ControlPlaneStack extends Stack {
   constructor(scope: Construct, id: string, props: ControlPlaneStackProps) {
     super(scope, id, props);
     const { settings, state } = props;
-    const base: BaseEnv = {
+    const base: StoreEnv = {
       BOREALIS_CLUSTER: settings.cluster,
       STATE_TABLE: state.tables.state.tableName,
       NOTES_TABLE: state.tables.notes.tableName,
@@ -50,7 +48,7 @@ export class ControlPlaneStack extends Stack {
     this.sweeper(props, base);
   }
 
-  private api({ settings, state }: ControlPlaneStackProps, base: BaseEnv): HttpRoutes {
+  private api({ settings, state }: ControlPlaneStackProps, base: StoreEnv): HttpRoutes {
     const api = new ServiceFunction<ApiEnv>(this, 'Api', {
       name: 'api',
       cluster: settings.cluster,
@@ -58,7 +56,7 @@ export class ControlPlaneStack extends Stack {
       // API Gateway waits 30 s.
       timeout: Duration.seconds(29),
       memoryMb: 1024,
-      environment: base,
+      environment: { ...base, AGENT_IDENTITY: settings.agentIdentity },
     });
     grantData(api, state);
     return new HttpRoutes(this, 'Http', {
@@ -68,7 +66,7 @@ export class ControlPlaneStack extends Stack {
     });
   }
 
-  private fanout({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+  private fanout({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
     const fanout = new ServiceFunction<FanoutEnv>(this, 'Fanout', {
       name: 'fanout',
       cluster: settings.cluster,
@@ -77,6 +75,7 @@ export class ControlPlaneStack extends Stack {
       timeout: workTimeout.fanout,
       environment: {
         ...base,
+        AGENT_IDENTITY: settings.agentIdentity,
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
         RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
@@ -88,7 +87,7 @@ export class ControlPlaneStack extends Stack {
       queue.grantSendMessages(fanout.function);
     }
     state.bus.grantPutEventsTo(fanout.function);
-    this.grantAgentQueues(fanout, settings.cluster);
+    this.grantAgentQueues(fanout, settings.cluster, ['sqs:GetQueueAttributes', 'sqs:SetQueueAttributes']);
     new StreamConsumer(this, 'Outbox', {
       table: state.tables.state,
       consumer: fanout,
@@ -97,7 +96,7 @@ export class ControlPlaneStack extends Stack {
   }
 
   /** The functions that wake-ups and timers drive. */
-  private wakeWorkers({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+  private wakeWorkers({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
     const { cluster } = settings;
     const matcher = new ServiceFunction<MatcherEnv>(this, 'Matcher', {
       name: 'matcher',
@@ -143,20 +142,20 @@ export class ControlPlaneStack extends Stack {
     new QueueWorker(this, 'TimersWork', { queue: state.queues.timers, worker: timers });
   }
 
-  private agentEvents({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+  private agentEvents({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
     const agentEvents = new ServiceFunction<AgentEventsEnv>(this, 'AgentEvents', {
       name: 'agent-events',
       cluster: settings.cluster,
       description: 'Takes in what agents report: registrations, heartbeats, task status.',
       timeout: workTimeout.agentEvents,
-      environment: base,
+      environment: { ...base, AGENT_IDENTITY: settings.agentIdentity },
     });
     grantData(agentEvents, state);
     this.grantAgentQueues(agentEvents, settings.cluster);
     new QueueWorker(this, 'AgentEventsWork', { queue: state.queues.agentReports, worker: agentEvents });
   }
 
-  private sweeper({ settings, state }: ControlPlaneStackProps, base: BaseEnv): void {
+  private sweeper({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
     const sweeper = new ServiceFunction<SweeperEnv>(this, 'Sweeper', {
       name: 'sweeper',
       cluster: settings.cluster,
@@ -179,10 +178,10 @@ export class ControlPlaneStack extends Stack {
   }
 
   /** Rights on the command queues of this cluster's agents, which are made while the cluster runs. */
-  private grantAgentQueues(worker: ServiceFunction, cluster: string): void {
+  private grantAgentQueues(worker: ServiceFunction, cluster: string, more: readonly string[] = []): void {
     worker.function.addToRolePolicy(
       new PolicyStatement({
-        actions: ['sqs:CreateQueue', 'sqs:GetQueueUrl', 'sqs:SendMessage'],
+        actions: ['sqs:CreateQueue', 'sqs:GetQueueUrl', 'sqs:SendMessage', ...more],
         resources: [this.formatArn({ service: 'sqs', resource: agentQueueName(cluster, '*') })],
       }),
     );

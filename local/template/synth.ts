@@ -24,6 +24,7 @@ function synthInto(outdir: string, cluster: string): Templates {
       ...committedContext(),
       'aws:cdk:bundling-stacks': [],
       'borealis:cluster': cluster,
+      'borealis:auth': 'none',
       'borealis:meter': 'true',
     },
     analyticsReporting: false,

@@ -10,9 +10,12 @@ const base = {
   /** 'INDEXES' makes the store count write units; off in production by default. */
   METER_CAPACITY: z.enum(['true', 'false']).default('false'),
 };
-export const apiEnvSchema = z.object({ ...base });
+/** How the identity behind an agent is checked (shared/domain/agent/identity.ts). */
+const identity = { AGENT_IDENTITY: z.enum(['none', 'bound', 'session']) };
+export const apiEnvSchema = z.object({ ...base, ...identity });
 export const fanoutEnvSchema = z.object({
   ...base,
+  ...identity,
   MATCHER_QUEUE_URL: z.string(),
   RECONCILER_QUEUE_URL: z.string(),
   TIMERS_QUEUE_URL: z.string(),
@@ -22,7 +25,7 @@ export const fanoutEnvSchema = z.object({
 export const matcherEnvSchema = z.object({ ...base, MATCHER_QUEUE_URL: z.string() });
 /** The reconciler continues itself through its own queue when its time is short. */
 export const reconcilerEnvSchema = z.object({ ...base, RECONCILER_QUEUE_URL: z.string() });
-export const agentEventsEnvSchema = z.object({ ...base });
+export const agentEventsEnvSchema = z.object({ ...base, ...identity });
 /** A timer that is not yet due is armed again. */
 export const timersEnvSchema = z.object({ ...base, TIMERS_QUEUE_URL: z.string() });
 export const sweeperEnvSchema = z.object({
@@ -33,6 +36,8 @@ export const sweeperEnvSchema = z.object({
 /** It touches no table. */
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 
+/** What the environment of every function that uses the store starts with. */
+export type StoreEnv = Omit<ApiEnv, keyof typeof identity>;
 export type ApiEnv = z.input<typeof apiEnvSchema>;
 export type FanoutEnv = z.input<typeof fanoutEnvSchema>;
 export type MatcherEnv = z.input<typeof matcherEnvSchema>;

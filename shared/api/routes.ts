@@ -164,6 +164,22 @@ export const routes = {
     response: desiredTasksSchema,
     status: 200,
   },
+  rebindAgent: {
+    method: 'POST',
+    path: '/agents/{agentId}/rebind',
+    summary: 'Hand an agent id to another identity, or to whoever registers it next.',
+    params: z.object({ agentId: agentIdSchema }),
+    query: none,
+    body: z.strictObject({
+      /** Unique id of the new owner, as `aws sts get-caller-identity` prints it (UserId). */
+      principal: z
+        .string()
+        .regex(/^[A-Za-z0-9]{4,128}(:[\w+=,.@-]{2,64})?$/)
+        .optional(),
+    }),
+    response: agentViewSchema,
+    status: 200,
+  },
   version: {
     method: 'GET',
     path: '/version',

@@ -46,5 +46,7 @@ export const agentSchema = offerSchema.extend({
   registeredAt: z.number().int(),
   /** Session of the agent process that registered last. */
   sessionId: z.string(),
+  /** Unique id of the IAM identity the agent id belongs to; absent where identities are not checked, or after a rebind. */
+  principal: z.string().max(256).optional(),
 });
 export type Agent = z.infer<typeof agentSchema>;

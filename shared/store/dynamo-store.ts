@@ -21,6 +21,7 @@ import {
 } from './read/updates.ts';
 import { ttlAttribute } from './tables.ts';
 import { assignTasks } from './tx/assign-tasks.ts';
+import { bindAgent } from './tx/bind-agent.ts';
 import { createJob } from './tx/create-job.ts';
 import { createUpdate } from './tx/create-update.ts';
 import { deferDue } from './tx/defer-due.ts';
@@ -111,7 +112,9 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     putReasons: (reasons) => putReasons(connection, reasons),
     getReasons: (key) => getReasons(connection, key, clock()),
 
-    registerAgent: (offer, sessionId, now) => registerAgent(connection, { offer, sessionId, now }),
+    registerAgent: (offer, sessionId, now, principal) =>
+      registerAgent(connection, { offer, sessionId, now, principal }),
+    bindAgent: (agentId, principal) => bindAgent(connection, agentId, principal),
     getAgent: (agentId) => getAgent(connection, agentId),
     listAgents: (filter, page) => listAgents(connection, filter, page),
     loadPool: (pool) => loadPool(connection, pool),

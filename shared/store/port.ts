@@ -222,12 +222,20 @@ export interface Store {
   getReasons(key: JobKey): Promise<ReadonlyMap<string, PendingReason>>;
 
   // -- agents --
-  /** First registration writes agent and ledger; a later one updates the offer and keeps the ledger's commitments. */
+  /**
+   * First registration writes agent and ledger; a later one updates the offer and keeps the ledger's commitments. An
+   * agent without an owner gets `principal` for one; with another owner nothing is written.
+   */
   registerAgent(
     offer: Offer,
     sessionId: string,
     now: number,
-  ): Promise<{ readonly kind: 'registered' | 'updated' }>;
+    principal?: string,
+  ): Promise<
+    { readonly kind: 'registered' | 'updated' } | { readonly kind: 'foreign'; readonly owner: string }
+  >;
+  /** Hands an agent id to another identity; without one, to whoever registers it next. */
+  bindAgent(agentId: string, principal: string | undefined): Promise<{ readonly kind: 'bound' | 'unknown' }>;
   getAgent(agentId: string): Promise<AgentWithLedger | undefined>;
   listAgents(
     filter: { readonly pool?: string },

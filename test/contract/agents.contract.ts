@@ -90,6 +90,47 @@ export function agentsContract(subject: () => StoreUnderTest): void {
       });
     });
 
+    it('belongs to the identity that registered it first, and to no other until it is handed over', async () => {
+      const store = subject().store();
+      const offer = makeOffer();
+      await store.registerAgent(offer, 's1', t0, 'AROA:one');
+      const stranger = await store.registerAgent({ ...offer, host: 'evil' }, 's2', t0 + 1, 'AROA:two');
+      expect(stranger).toEqual({ kind: 'foreign', owner: 'AROA:one' });
+      const { agent } = await readAgent(store, offer.agentId);
+      expect([agent.host, agent.sessionId, agent.principal]).toEqual([offer.host, 's1', 'AROA:one']);
+
+      expect(await store.registerAgent(offer, 's3', t0 + 2, 'AROA:one')).toEqual({ kind: 'updated' });
+      expect(await store.bindAgent(offer.agentId, undefined)).toEqual({ kind: 'bound' });
+      expect((await readAgent(store, offer.agentId)).agent.principal).toBeUndefined();
+      expect(await store.registerAgent(offer, 's4', t0 + 3, 'AROA:two')).toEqual({ kind: 'updated' });
+      expect((await readAgent(store, offer.agentId)).agent.principal).toBe('AROA:two');
+      expect(await store.bindAgent(offer.agentId, 'AROA:three')).toEqual({ kind: 'bound' });
+      expect(await store.bindAgent(offer.agentId, 'AROA:three')).toEqual({ kind: 'bound' });
+      expect((await store.registerAgent(offer, 's5', t0 + 4, 'AROA:two')).kind).toBe('foreign');
+      expect(await store.bindAgent('nobody', 'AROA:three')).toEqual({ kind: 'unknown' });
+    });
+
+    it('gives an agent that nobody owns to one of those who ask together', async () => {
+      const offer = makeOffer();
+      const callers = ['AROA:a', 'AROA:b', 'AROA:c', 'AROA:d'];
+      const outcomes = await Promise.all(
+        callers.map((caller) => subject().store().registerAgent(offer, caller, t0, caller)),
+      );
+      const { principal } = (await readAgent(subject().store(), offer.agentId)).agent;
+      expect(outcomes.map(({ kind }) => kind === 'foreign')).toEqual(
+        callers.map((caller) => caller !== principal),
+      );
+    });
+
+    it('keeps its owner where identities are not checked', async () => {
+      const store = subject().store();
+      const offer = makeOffer();
+      await store.registerAgent(offer, 's1', t0, 'AROA:one');
+      expect(await store.registerAgent({ ...offer, host: 'h2' }, 's2', t0 + 1)).toEqual({ kind: 'updated' });
+      const { agent } = await readAgent(store, offer.agentId);
+      expect([agent.host, agent.principal]).toEqual(['h2', 'AROA:one']);
+    });
+
     it('has one winner and no error when sessions of one agent register together', async () => {
       const offer = makeOffer();
       const outcomes = await Promise.all(

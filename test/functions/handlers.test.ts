@@ -24,6 +24,7 @@ const environment = {
   RECONCILER_QUEUE_URL: 'http://127.0.0.1:1/q/reconciler.fifo',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/q/timers',
   EVENT_BUS_NAME: 'bus',
+  AGENT_IDENTITY: 'bound',
 };
 
 describe.each([

@@ -1,9 +1,9 @@
 // Atomic write: an agent and its ledger come to exist, or the agent's offer changes and the ledger follows.
 //
 // Preconditions  first time: neither row exists; later: the agent's row is as it was read and, if the capacity changed,
-//                the ledger is at the version it was read at
+//                the ledger is at the version it was read at; the agent has no other owner than who registers
 // Items          1 agent row; its ledger row when it is new or the capacity changed
-// Outcomes       registered | updated; conflicts are read again and repeated here
+// Outcomes       registered | updated | foreign (nothing written); conflicts are read again and repeated here
 // Retry safety   a repeat finds the offer as it wants it and writes nothing
 import { TransactWriteCommand, type TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import { ledgerFromCapacity } from '../../domain/placement/ledger.ts';
@@ -13,7 +13,7 @@ import { encodeAgent, encodeLedger } from '../codec/agent-row.ts';
 import { type Connection, send } from '../connection.ts';
 import { storeError } from '../errors.ts';
 import { backOff, maxTries } from '../flow.ts';
-import type { AgentWithLedger } from '../port.ts';
+import type { AgentWithLedger, Store } from '../port.ts';
 import { getAgent } from '../read/agents.ts';
 import { rebaseLedger } from '../rebase-ledger.ts';
 import { cancellationReasons } from './while-busy.ts';
@@ -23,15 +23,20 @@ export interface Registration {
   readonly sessionId: string;
   /** Epoch ms. */
   readonly now: number;
+  /** Unique id of the identity that registers. */
+  readonly principal?: string | undefined;
 }
 type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
 
 export async function registerAgent(
   connection: Connection,
   registration: Registration,
-): Promise<{ readonly kind: 'registered' | 'updated' }> {
+): ReturnType<Store['registerAgent']> {
   for (let attempt = 1; ; attempt++) {
     const stored = await getAgent(connection, registration.offer.agentId);
+    const { principal = stored?.agent.principal } = registration;
+    const owner = stored?.agent.principal ?? principal;
+    if (owner !== undefined && owner !== principal) return { kind: 'foreign', owner };
     const items = stored
       ? updateItems(connection, stored, registration)
       : insertItems(connection, registration);
@@ -54,8 +59,17 @@ function busy(agentId: string): Error {
   return error;
 }
 
-function insertItems(connection: Connection, { offer, sessionId, now }: Registration): TransactItem[] {
-  const agent: Agent = { ...offer, mode: 'NONE', registeredAt: now, sessionId };
+function insertItems(
+  connection: Connection,
+  { offer, sessionId, now, principal }: Registration,
+): TransactItem[] {
+  const agent: Agent = {
+    ...offer,
+    mode: 'NONE',
+    registeredAt: now,
+    sessionId,
+    ...(principal !== undefined && { principal }),
+  };
   const absent = { TableName: connection.state, ConditionExpression: 'attribute_not_exists(pk)' };
   return [
     { Put: { ...absent, Item: encodeAgent(agent) } },
@@ -67,9 +81,11 @@ function insertItems(connection: Connection, { offer, sessionId, now }: Registra
 function updateItems(
   connection: Connection,
   { agent, ledger }: AgentWithLedger,
-  { offer, sessionId }: Registration,
+  { offer, sessionId, principal = agent.principal }: Registration,
 ): TransactItem[] {
-  const next: Agent = { ...offer, mode: agent.mode, registeredAt: agent.registeredAt, sessionId };
+  const { mode, registeredAt } = agent;
+  const bound = principal === undefined ? {} : { principal };
+  const next: Agent = { ...offer, mode, registeredAt, sessionId, ...bound };
   if (canonicalJson(next) === canonicalJson(agent)) return [];
   const items: TransactItem[] = [
     {

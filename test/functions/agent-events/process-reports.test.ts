@@ -28,6 +28,8 @@ function process(bodies: readonly unknown[], over: Partial<Store> = {}) {
     agents: world.agents,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
+    identity: 'none',
+    owners: new Map(),
     clock: () => world.now,
     ids: randomIds,
     random: () => 0.5,

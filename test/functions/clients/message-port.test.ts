@@ -91,6 +91,39 @@ describe('the agent command port', () => {
     expect(sent[2]?.input).toMatchObject({ QueueUrl: 'http://sqs/a1' });
   });
 
+  it('leaves the queue to the owner of the agent, over TLS', async () => {
+    const arn = 'arn:aws:sqs:eu-west-1:1:borealis-local-agent-a1';
+    const { sqs, sent } = client(({ name }) => {
+      if (name === 'GetQueueUrlCommand') return { QueueUrl: 'http://sqs/a1' };
+      return name === 'GetQueueAttributesCommand' ? { Attributes: { QueueArn: arn } } : {};
+    });
+    const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local', 'bound');
+    await port.guardQueue('a1', 'AROA:i-1');
+    await port.guardQueue('a1', undefined);
+    const policies = sent.flatMap(({ name, input }) => {
+      if (name !== 'SetQueueAttributesCommand') return [];
+      const { Attributes } = input as { Attributes: { Policy: string } };
+      return [
+        JSON.parse(Attributes.Policy) as { Statement: { Sid: string; Resource: string; Effect: string }[] },
+      ];
+    });
+    expect(policies.map(({ Statement }) => Statement.map(({ Sid }) => Sid))).toEqual([
+      ['OnlyOverTls', 'OnlyItsAgent'],
+      ['OnlyOverTls'],
+    ]);
+    expect(policies[0]?.Statement[1]).toEqual({
+      Sid: 'OnlyItsAgent',
+      Effect: 'Deny',
+      Principal: '*',
+      Resource: arn,
+      Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:ChangeMessageVisibility'],
+      Condition: { StringNotEquals: { 'aws:userid': 'AROA:i-1' } },
+    });
+    const open = client(() => ({ QueueUrl: 'http://sqs/a1' }));
+    await createAgentCommandPort(open.sqs, createMessagePort(open.sqs), 'local').guardQueue('a1', 'x');
+    expect(open.sent).toEqual([]);
+  });
+
   it('heals when somebody deleted the queue', async () => {
     let deleted = true;
     const { sqs, sent } = client(({ name }) => {

@@ -41,12 +41,17 @@ export class FakeQueues implements MessagePort {
 
 export class FakeAgents implements AgentCommandPort {
   readonly queues = new Set<string>();
+  readonly owners = new Map<string, string | undefined>();
   readonly sent: { readonly agentId: string; readonly command: AgentCommand }[] = [];
   readonly failing = new Set<string>();
 
   async ensureQueue(agentId: string): Promise<void> {
     if (this.failing.has(agentId)) throw new Error(`queue of ${agentId} is down`);
     this.queues.add(agentId);
+  }
+
+  async guardQueue(agentId: string, owner: string | undefined): Promise<void> {
+    this.owners.set(agentId, owner);
   }
 
   async send(agentId: string, commands: readonly AgentCommand[]): Promise<void> {
@@ -90,12 +95,13 @@ export class FakeMeter implements MetricPort {
   millis(): void {}
 }
 
-/** A batch of queue messages; message ids are m0, m1, ... */
-export function sqsEvent(bodies: readonly unknown[]): SQSEvent {
+/** A batch of queue messages; message ids are m0, m1, ...; `sender` is what SQS says of who sent them. */
+export function sqsEvent(bodies: readonly unknown[], sender?: string): SQSEvent {
   const Records = bodies.map((body, index) => {
     const record: Partial<SQSRecord> = {
       messageId: `m${index}`,
       body: typeof body === 'string' ? body : JSON.stringify(body),
+      ...(sender !== undefined && { attributes: { SenderId: sender } as SQSRecord['attributes'] }),
     };
     return record as SQSRecord;
   });

@@ -8,6 +8,7 @@ import {
   GetShardIteratorCommand,
 } from '@aws-sdk/client-dynamodb-streams';
 import type { Context, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import type { OwnerMemory } from '../../../functions/agent-events/check-senders.ts';
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
 import { createApi } from '../../../functions/api/app.ts';
 import { processBatch } from '../../../functions/fanout/process-batch.ts';
@@ -18,6 +19,7 @@ import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.t
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
 import { fireTimer } from '../../../functions/timers/fire-timer.ts';
+import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
 import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import { canonicalJson } from '../../../shared/lib/hash.ts';
@@ -52,7 +54,7 @@ export interface World {
   /** Hands every stream record and message of the past to its function once more. */
   redeliver(): Promise<void>;
   /** Reports of agents, one batch. */
-  report(bodies: readonly unknown[]): Promise<readonly string[]>;
+  report(bodies: readonly unknown[], sender?: string): Promise<readonly string[]>;
   match(pool: string): ReturnType<typeof matchPool>;
   reconcile(key: JobKey, over?: Partial<Store>): ReturnType<typeof reconcileJob>;
   /** Fires every timer sent so far that has not been fired. */
@@ -68,6 +70,8 @@ interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
   readonly userArn?: string;
+  /** Unique id of the caller. */
+  readonly userId?: string;
 }
 interface Answer {
   readonly status: number;
@@ -76,9 +80,14 @@ interface Answer {
   readonly body: any;
 }
 
+interface WorldOptions {
+  /** How the identity behind an agent is checked. */
+  readonly identity?: IdentityMode;
+}
+
 const plenty = () => 600_000;
 
-export async function createWorld(): Promise<World> {
+export async function createWorld({ identity = 'none' }: WorldOptions = {}): Promise<World> {
   const tables = await embeddedEngine();
   const store = tables.store();
   const messages = new FakeQueues();
@@ -86,12 +95,28 @@ export async function createWorld(): Promise<World> {
   const events = new FakeEvents();
   const log = new FakeLog();
   const meter = new FakeMeter();
+  const owners: OwnerMemory = new Map();
   const world = { now: t0 };
   const clock = () => world.now;
   const sources = { clock, ids: randomIds, random: () => 0.5 };
-  const common = { timeouts: defaultTimeouts, flapping: defaultFlapping, log, meter, ...sources };
+  const common = {
+    timeouts: defaultTimeouts,
+    flapping: defaultFlapping,
+    log,
+    meter,
+    ...sources,
+  };
   const configs = createConfigCache(store);
-  const api = createApi({ store, configs, clock, ids: randomIds, log, cluster: 'local', version: '0.0.0' });
+  const api = createApi({
+    store,
+    configs,
+    clock,
+    ids: randomIds,
+    log,
+    cluster: 'local',
+    identity,
+    version: '0.0.0',
+  });
   const fanout = { store, configs, messages, agents, events, cluster: 'local', queues, ...common };
   const matcher = { store, reasons: createReasonWriter(store, clock), ...common };
   const reconcile = (key: JobKey, over: Partial<Store> = {}) =>
@@ -167,8 +192,14 @@ export async function createWorld(): Promise<World> {
       await feedStream([...past.records]);
       for (const { queueUrl, body } of again) await deliver(queueUrl, [body]);
     },
-    async report(bodies: readonly unknown[]) {
-      const answer = await processReports(sqsEvent(bodies), { store, agents, ...common });
+    async report(bodies: readonly unknown[], sender?: string) {
+      const answer = await processReports(sqsEvent(bodies, sender), {
+        store,
+        agents,
+        identity,
+        owners,
+        ...common,
+      });
       return answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
     },
     match: (pool: string) => matchPool(pool, plenty, matcher),
@@ -190,7 +221,7 @@ export async function createWorld(): Promise<World> {
 type Api = ReturnType<typeof createApi>;
 
 async function callApi(api: Api, method: string, path: string, options: CallOptions): Promise<Answer> {
-  const { body, headers = {}, query, userArn } = options;
+  const { body, headers = {}, query, userArn, userId } = options;
   const event = {
     version: '2.0',
     rawPath: path,
@@ -201,7 +232,7 @@ async function callApi(api: Api, method: string, path: string, options: CallOpti
     requestContext: {
       requestId: 'request-1',
       http: { method, path },
-      ...(userArn !== undefined && { authorizer: { iam: { userArn } } }),
+      ...((userArn ?? userId) !== undefined && { authorizer: { iam: { userArn, userId } } }),
     },
   } as unknown as HttpEvent;
   const context = { awsRequestId: 'aws-1', getRemainingTimeInMillis: plenty } as unknown as Context;
