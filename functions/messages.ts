@@ -1,7 +1,7 @@
 // How the small messages between functions are put into queue messages (shared/model/wake.ts says what they mean).
 import { createHash } from 'node:crypto';
 import { type JobKey, jobPath } from '../shared/model/job-key.ts';
-import type { MatcherWake, ReconcileWake, Timer } from '../shared/model/wake.ts';
+import type { DrainWake, MatcherWake, ReconcileWake, Timer } from '../shared/model/wake.ts';
 import type { OutgoingMessage } from './ports.ts';
 
 /** SQS takes at most this delay and this length of a group name. */
@@ -20,6 +20,19 @@ export function reconcileWake({ role, environment, name }: JobKey): OutgoingMess
   const path = jobPath(wake.key);
   const groupId = path.length <= maxGroupLength ? path : createHash('sha256').update(path).digest('hex');
   return { body: JSON.stringify(wake), groupId };
+}
+
+/** Pause between passes over the agents that are being emptied: the delay of their queue, seconds. */
+export const drainPauseSecs = 5;
+
+/**
+ * All wake-ups within one pause are one message, else each cause would start a chain of passes of its own. None gets
+ * lost by that: the queue delivers a message a whole pause after it was sent, so after the last of its duplicates.
+ */
+export function drainWake(now: number): OutgoingMessage {
+  const wake: DrainWake = { v: 1, drain: 'agents' };
+  const slot = Math.floor(now / (drainPauseSecs * 1000));
+  return { body: JSON.stringify(wake), groupId: 'agents', deduplicationId: `agents-${slot}` };
 }
 
 /** Delivered at `dueAt` or after 15 minutes, whichever is first; the receiver arms it again if it is early. */

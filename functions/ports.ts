@@ -9,6 +9,11 @@ export interface OutgoingMessage {
   readonly body: string;
   /** FIFO queues only. Every send gets its own deduplication id: a swallowed wake-up is a stuck task (design D2). */
   readonly groupId?: string;
+  /**
+   * FIFO queues only: the same id within five minutes is one message. For the one queue where every wake-up of a moment
+   * means the same and none is delivered before that moment is over (`drainWake`); absent = never deduplicated.
+   */
+  readonly deduplicationId?: string;
   /** Standard queues only; at most 900. */
   readonly delaySeconds?: number;
 }

@@ -14,6 +14,7 @@ const cluster = 'local';
 const suite = [
   new URL('../test/e2e/main-job.test.ts', import.meta.url),
   new URL('../test/e2e/faults.test.ts', import.meta.url),
+  new URL('../test/e2e/drain.test.ts', import.meta.url),
   new URL('../test/deploy/change-while-running.suite.ts', import.meta.url),
 ].map((file) => fileURLToPath(file));
 

@@ -10,9 +10,13 @@ import type { Store } from '../../shared/store/port.ts';
 import { parseBody } from '../queue-batch.ts';
 import { applyStatuses, type ReportedStatus, type StatusDeps } from './apply-statuses.ts';
 import { believed, refuse, type SenderDeps, type Signed } from './check-senders.ts';
+import { type LeavingDeps, noteLeaving } from './leaving.ts';
 
 export interface AgentEventsDeps extends StatusDeps, SenderDeps {
-  readonly store: StatusDeps['store'] & SenderDeps['store'] & Pick<Store, 'registerAgent' | 'heartbeat'>;
+  readonly store: StatusDeps['store'] &
+    SenderDeps['store'] &
+    LeavingDeps['store'] &
+    Pick<Store, 'registerAgent' | 'heartbeat'>;
   readonly clock: Clock;
 }
 
@@ -39,15 +43,21 @@ export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Pr
   // Registrations first: what else they brought may be of an agent that was not known before.
   await register(registers, failed, deps);
   const heartbeats: Of<'heartbeat'>[] = [];
+  const leavings: Of<'leaving'>[] = [];
   const statuses: ReportedStatus[] = [];
   for (const { id, sender, report } of await believed(others, failed, deps)) {
     if (report.kind === 'heartbeat') heartbeats.push({ id, sender, report });
+    else if (report.kind === 'leaving') leavings.push({ id, sender, report });
     else if (report.kind === 'status') {
       const { agentId } = report;
       statuses.push(...report.statuses.map((status) => ({ messageId: id, agentId, status })));
     }
   }
-  await Promise.all([beat(heartbeats, failed, deps), applyStatuses(statuses, failed, deps)]);
+  await Promise.all([
+    beat(heartbeats, failed, deps),
+    leave(leavings, failed, deps),
+    applyStatuses(statuses, failed, deps),
+  ]);
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
@@ -105,6 +115,16 @@ async function beat(
     await guarded(heartbeats, report.agentId, failed, deps, () =>
       deps.store.heartbeat(report.agentId, report.sessionId, deps.clock()),
     );
+  });
+}
+
+async function leave(
+  leavings: readonly Of<'leaving'>[],
+  failed: Set<string>,
+  deps: AgentEventsDeps,
+): Promise<void> {
+  await mapLimit([...latest(leavings).values()], agentsAtOnce, async ({ report }) => {
+    await guarded(leavings, report.agentId, failed, deps, () => noteLeaving(report.agentId, report, deps));
   });
 }
 

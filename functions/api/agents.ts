@@ -21,11 +21,15 @@ export const listAgents: ResourceHandler<'listAgents'> = async ({ query }, deps)
   return { agents: await agentViews(page.items, deps), nextCursor: page.next ?? null };
 };
 
-export const getAgent: ResourceHandler<'getAgent'> = async ({ params }, deps) => {
-  const [view] = await agentViews([await knownAgent(params.agentId, deps)], deps);
+export const getAgent: ResourceHandler<'getAgent'> = async ({ params }, deps) =>
+  oneAgentView(await knownAgent(params.agentId, deps), deps);
+
+/** An agent with its tasks and when it was last seen. */
+export async function oneAgentView(entry: AgentWithLedger, deps: ApiDeps): Promise<AgentView> {
+  const [view] = await agentViews([entry], deps);
   if (view) return view;
-  throw new BorealisError('INTERNAL', `agent ${params.agentId} cannot be shown`);
-};
+  throw new BorealisError('INTERNAL', `agent ${entry.agent.agentId} cannot be shown`);
+}
 
 async function agentViews(entries: readonly AgentWithLedger[], deps: ApiDeps): Promise<AgentView[]> {
   const [seen, tasks] = await Promise.all([
@@ -83,13 +87,13 @@ function checkCaller(question: IdentityQuestion): void {
 }
 
 /** An agent that is not known gets no list: an empty one would tell it to end what it runs (design D9). */
-async function knownAgent(agentId: string, deps: ApiDeps): Promise<AgentWithLedger> {
+export async function knownAgent(agentId: string, deps: ApiDeps): Promise<AgentWithLedger> {
   const entry = await deps.store.getAgent(agentId);
   if (entry) return entry;
   throw unknownAgent(agentId);
 }
 
-function unknownAgent(agentId: string): BorealisError {
+export function unknownAgent(agentId: string): BorealisError {
   return new BorealisError(
     'NOT_FOUND',
     `agent ${agentId} has not registered; GET /agents lists those that have`,

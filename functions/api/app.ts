@@ -8,6 +8,7 @@ import { type HttpEvent, type HttpResult, httpChain, jsonResponse } from '../mid
 import { desiredTasks, getAgent, listAgents, rebindAgent } from './agents.ts';
 import type { ApiDeps, ApiRequest, ResourceHandler, ResourceHandlers } from './context.ts';
 import { createJob } from './create-job.ts';
+import { drainAgent, drainStatus, undrainAgent } from './drain-agent.ts';
 import { addInstances, killJob, restartJob } from './edit-job.ts';
 import { getJob } from './get-job.ts';
 import { listEnvironmentJobs, listJobs, listRoleJobs } from './list-jobs.ts';
@@ -54,6 +55,9 @@ const handlers: ResourceHandlers = {
   getAgent,
   desiredTasks,
   rebindAgent,
+  drainAgent,
+  undrainAgent,
+  drainStatus,
   version,
   health,
   openapi,

@@ -1,6 +1,7 @@
 // Stored entities as the API shows them (shared/api/views.ts): ISO times, explicit nulls.
-import type { AgentView, JobView, TaskView } from '../../shared/api/views.ts';
+import type { AgentView, DrainView, JobView, TaskView } from '../../shared/api/views.ts';
 import { desiredCount } from '../../shared/domain/job/desired.ts';
+import type { Drain } from '../../shared/model/agent.ts';
 import type { Job } from '../../shared/model/job.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
 import type { Task } from '../../shared/model/task.ts';
@@ -81,9 +82,10 @@ export function agentView(
   tasks: readonly Task[],
   lastSeenAt: number | undefined,
 ): AgentView {
-  const { registeredAt, sessionId: _session, ...offer } = agent;
+  const { registeredAt, sessionId: _session, drain, ...offer } = agent;
   return {
     ...offer,
+    drain: drain ? drainView(drain) : null,
     registeredAt: isoTime(registeredAt),
     lastSeenAt: lastSeenAt === undefined ? null : isoTime(lastSeenAt),
     free: {
@@ -95,6 +97,10 @@ export function agentView(
     },
     tasks: tasks.map(({ taskId }) => taskId),
   };
+}
+
+export function drainView(drain: Drain): DrainView {
+  return { ...drain, requestedAt: isoTime(drain.requestedAt), deadlineAt: isoTime(drain.deadlineAt) };
 }
 
 export function isoTime(at: number): string {

@@ -70,7 +70,7 @@ function toEntry(message: OutgoingMessage, index: number): SendMessageBatchReque
     MessageBody: message.body,
     ...(message.groupId !== undefined && {
       MessageGroupId: message.groupId,
-      MessageDeduplicationId: randomUUID(),
+      MessageDeduplicationId: message.deduplicationId ?? randomUUID(),
     }),
     ...(message.delaySeconds !== undefined && { DelaySeconds: message.delaySeconds }),
   };

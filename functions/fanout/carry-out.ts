@@ -13,7 +13,7 @@ import type { Timer } from '../../shared/model/wake.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Release, Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
-import { matcherWake, reconcileWake, timerMessage } from '../messages.ts';
+import { drainWake, matcherWake, reconcileWake, timerMessage } from '../messages.ts';
 import type { AgentCommandPort, EventPort, Log, MessagePort, OutgoingMessage } from '../ports.ts';
 import { agentCommands, type CommandItem } from './commands.ts';
 import type { Effect } from './derive.ts';
@@ -25,7 +25,12 @@ export interface FanoutDeps {
   readonly agents: AgentCommandPort;
   readonly events: EventPort;
   readonly cluster: string;
-  readonly queues: { readonly matcher: string; readonly reconciler: string; readonly timers: string };
+  readonly queues: {
+    readonly matcher: string;
+    readonly reconciler: string;
+    readonly timers: string;
+    readonly drainer: string;
+  };
   readonly clock: () => number;
   readonly random: RandomSource;
   readonly log: Log;
@@ -50,7 +55,7 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
       deps.log.error(`${what} failed; its stream records are sent again`, { error });
     }
   };
-  const groups = groupEffects(due);
+  const groups = groupEffects(due, deps.clock());
   logEffects(due, deps.log);
   // One read for all launches of the batch; if it fails, each agent tries for itself and says which records it cost.
   const launches = due.flatMap(({ effect }) => (effect.kind === 'launch' ? [effect.task] : []));
@@ -69,6 +74,9 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
         deps.queues.timers,
         groups.timers.items.map((item) => timerOf(item, deps)),
       ),
+    ),
+    guard('waking the drainer', groups.drains.records, () =>
+      deps.messages.send(deps.queues.drainer, groups.drains.items.slice(0, 1)),
     ),
     guard('waking the reconciler', groups.jobs.records, () => wakeReconciler(groups.jobs.items, deps)),
     mapLimit([...groups.releases], agentsAtOnce, ([agentId, { records, items }]) =>
@@ -113,12 +121,13 @@ class Group<T> {
   }
 }
 
-function groupEffects(due: readonly Due[]) {
+function groupEffects(due: readonly Due[], now: number) {
   const agents = new Map<string, Group<AgentItem>>();
   const releases = new Map<string, Group<Release>>();
   const pools = new Group<string>();
   const jobs = new Group<JobItem>();
   const timers = new Group<TimerItem>();
+  const drains = new Group<OutgoingMessage>();
   const events = new Group<BusEvent>();
   for (const { record, effect } of due) {
     switch (effect.kind) {
@@ -145,12 +154,15 @@ function groupEffects(due: readonly Due[]) {
         groupOf(releases, effect.agentId).add(record, effect.release);
         pools.add(record, effect.pool);
         break;
+      case 'drain':
+        drains.add(record, drainWake(now));
+        break;
       case 'event':
         events.add(record, effect.event);
         break;
     }
   }
-  return { agents, releases, pools, jobs, timers, events };
+  return { agents, releases, pools, jobs, timers, drains, events };
 }
 
 function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {

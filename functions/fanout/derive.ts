@@ -12,6 +12,7 @@
 //   agent  new                           its command queue; wake its pool
 //          another owner                 its command queue is the new owner's
 //          offer or mode changed         wake its pool
+//          -> DRAINING, or its deadline  wake the drainer
 //   ledger nothing: whatever frees room also changes a task or an agent
 
 import { killNeeded, releasesResources } from '../../shared/domain/task/transitions.ts';
@@ -35,6 +36,7 @@ export type Effect =
       readonly pool: string;
       readonly release: Release;
     }
+  | { readonly kind: 'drain' }
   | { readonly kind: 'agentQueue'; readonly agentId: string; readonly owner: string | undefined }
   | { readonly kind: 'event'; readonly event: BusEvent };
 
@@ -198,7 +200,17 @@ function agentEffects({ before, after }: Change<Agent>): Effect[] {
   const queue: Effect = { kind: 'agentQueue', agentId, owner: after.principal };
   if (!before) return [queue, { kind: 'wake', pool }, event('registered')];
   if (sameOffer(before, after)) return [];
-  return [...(before.principal === after.principal ? [] : [queue]), { kind: 'wake', pool }, event('changed')];
+  const drains = after.mode === 'DRAINING' && !sameDrain(before, after);
+  return [
+    ...(drains ? [{ kind: 'drain' } as const] : []),
+    ...(before.principal === after.principal ? [] : [queue]),
+    { kind: 'wake', pool },
+    event('changed'),
+  ];
+}
+
+function sameDrain(a: Agent, b: Agent): boolean {
+  return a.mode === b.mode && JSON.stringify(a.drain) === JSON.stringify(b.drain);
 }
 
 /** A new session of the same agent with the same offer is no news to anyone. */

@@ -35,6 +35,7 @@ export function createHandler(environment: Environment) {
       matcher: env.MATCHER_QUEUE_URL,
       reconciler: env.RECONCILER_QUEUE_URL,
       timers: env.TIMERS_QUEUE_URL,
+      drainer: env.DRAINER_QUEUE_URL,
     },
     clock: platform.clock,
     random: platform.random,

@@ -20,6 +20,7 @@ export function createHandler(environment: Environment) {
     messages: createMessagePort(createSqsClient()),
     matcherQueueUrl: env.MATCHER_QUEUE_URL,
     reconcilerQueueUrl: env.RECONCILER_QUEUE_URL,
+    drainerQueueUrl: env.DRAINER_QUEUE_URL,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     log,

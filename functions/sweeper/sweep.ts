@@ -9,9 +9,11 @@ import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
 import { matcherWake, reconcileWake } from '../messages.ts';
 import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
+import { type DrainerWakeDeps, wakeDrainer } from './wake-drainer.ts';
 
-export interface SweeperDeps {
-  readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools' | 'listUnreconciled'>;
+export interface SweeperDeps extends DrainerWakeDeps {
+  readonly store: DrainerWakeDeps['store'] &
+    Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools' | 'listUnreconciled'>;
   /** Shards of the deadline index. */
   readonly shards: number;
   readonly messages: MessagePort;
@@ -63,6 +65,7 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
   const poolsWoken = await attempt('waking pools', wakePools(deps), 0);
   const jobsWoken = await attempt('waking jobs', wakeJobs(shards, deps), 0);
+  await attempt('waking the drainer', wakeDrainer(deps), undefined);
   const swept = await mapLimit(shards, shardsAtOnce, (shard) => {
     const report: ShardReport = { lost: 0, released: 0, deferred: 0, lagMs: 0, complete: false };
     return attempt(`sweeping shard ${shard}`, sweepShard(shard, report, remainingMs, deps), report);

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 import type {
   AgentEventsEnv,
   ApiEnv,
+  DrainerEnv,
   FanoutEnv,
   MatcherEnv,
   ReconcilerEnv,
@@ -46,6 +47,7 @@ export class ControlPlaneStack extends Stack {
     this.wakeWorkers(props, base);
     this.agentEvents(props, base);
     this.sweeper(props, base);
+    this.drainer(props, base);
   }
 
   private api({ settings, state }: ControlPlaneStackProps, base: StoreEnv): HttpRoutes {
@@ -79,11 +81,13 @@ export class ControlPlaneStack extends Stack {
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
         RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
+        DRAINER_QUEUE_URL: state.queues.drainer.queueUrl,
         EVENT_BUS_NAME: state.bus.eventBusName,
       },
     });
     grantData(fanout, state);
-    for (const queue of [state.queues.matcher, state.queues.reconciler, state.queues.timers]) {
+    const { matcher, reconciler, timers, drainer } = state.queues;
+    for (const queue of [matcher, reconciler, timers, drainer]) {
       queue.grantSendMessages(fanout.function);
     }
     state.bus.grantPutEventsTo(fanout.function);
@@ -165,9 +169,11 @@ export class ControlPlaneStack extends Stack {
         ...base,
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
         RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
+        DRAINER_QUEUE_URL: state.queues.drainer.queueUrl,
       },
     });
     grantData(sweeper, state);
+    state.queues.drainer.grantSendMessages(sweeper.function);
     state.queues.matcher.grantSendMessages(sweeper.function);
     state.queues.reconciler.grantSendMessages(sweeper.function);
     new MinuteSchedule(this, 'Sweep', {
@@ -175,6 +181,22 @@ export class ControlPlaneStack extends Stack {
       description: 'Stuck tasks, lost agents, forgotten wake-ups.',
       worker: sweeper,
     });
+  }
+
+  private drainer({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
+    const drainer = new ServiceFunction<DrainerEnv>(this, 'Drainer', {
+      name: 'drainer',
+      cluster: settings.cluster,
+      description: 'Empties agents that are to be maintained or terminated.',
+      timeout: workTimeout.drainer,
+      memoryMb: 1024,
+      environment: { ...base, DRAINER_QUEUE_URL: state.queues.drainer.queueUrl },
+      // A pass follows a pass, each after a pause, while there are agents to be emptied.
+      continuesItself: true,
+    });
+    grantData(drainer, state);
+    state.queues.drainer.grantSendMessages(drainer.function);
+    new QueueWorker(this, 'DrainerWork', { queue: state.queues.drainer, worker: drainer });
   }
 
   /** Rights on the command queues of this cluster's agents, which are made while the cluster runs. */

@@ -14,7 +14,7 @@ import { DlqAlarm } from '../constructs/dlq-alarm.ts';
 import { QueueWithDlq } from '../constructs/queue-with-dlq.ts';
 import { storeTable } from '../constructs/store-table.ts';
 import type { Settings } from '../settings.ts';
-import { visibilityFor, workTimeout } from './timeouts.ts';
+import { drainPause, visibilityFor, workTimeout } from './timeouts.ts';
 
 export interface StateStackProps extends StackProps {
   readonly settings: Settings;
@@ -27,6 +27,7 @@ export class StateStack extends Stack {
     readonly matcher: Queue;
     readonly reconciler: Queue;
     readonly timers: Queue;
+    readonly drainer: Queue;
     readonly agentReports: Queue;
   };
   /** Notes of the stream records that the fan-out gave up on. */
@@ -63,6 +64,14 @@ export class StateStack extends Stack {
         visibilityTimeout: visibilityFor(workTimeout.timers),
         alarmTopic,
         meaning: 'A delayed action on a task could not be carried out; the sweep takes it over.',
+      }).queue,
+      drainer: new QueueWithDlq(this, 'Drainer', {
+        name: name('drainer'),
+        fifo: true,
+        deliveryDelay: drainPause,
+        visibilityTimeout: visibilityFor(workTimeout.drainer),
+        alarmTopic,
+        meaning: 'Agents could not be emptied; the sweep starts it again every minute.',
       }).queue,
       agentReports: new QueueWithDlq(this, 'AgentReports', {
         name: intakeQueueName(cluster),

@@ -8,8 +8,12 @@ export const workTimeout = {
   reconciler: Duration.seconds(120),
   timers: Duration.seconds(30),
   agentEvents: Duration.seconds(30),
+  drainer: Duration.seconds(120),
   fanout: Duration.seconds(60),
 } as const;
+
+/** Between two passes over the agents that are being emptied; the same as in functions/messages.ts. */
+export const drainPause = Duration.seconds(5);
 
 /**
  * How long a message stays hidden from others. AWS advises six times the timeout to sit out throttling; here a hidden

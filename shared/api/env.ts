@@ -19,8 +19,11 @@ export const fanoutEnvSchema = z.object({
   MATCHER_QUEUE_URL: z.string(),
   RECONCILER_QUEUE_URL: z.string(),
   TIMERS_QUEUE_URL: z.string(),
+  DRAINER_QUEUE_URL: z.string(),
   EVENT_BUS_NAME: z.string(),
 });
+/** The drainer continues itself through its own queue for as long as agents are being emptied. */
+export const drainerEnvSchema = z.object({ ...base, DRAINER_QUEUE_URL: z.string() });
 /** The matcher continues itself through its own queue when its time is short. */
 export const matcherEnvSchema = z.object({ ...base, MATCHER_QUEUE_URL: z.string() });
 /** The reconciler continues itself through its own queue when its time is short. */
@@ -32,6 +35,7 @@ export const sweeperEnvSchema = z.object({
   ...base,
   MATCHER_QUEUE_URL: z.string(),
   RECONCILER_QUEUE_URL: z.string(),
+  DRAINER_QUEUE_URL: z.string(),
 });
 /** It touches no table. */
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
@@ -40,6 +44,7 @@ export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_C
 export type StoreEnv = Omit<ApiEnv, keyof typeof identity>;
 export type ApiEnv = z.input<typeof apiEnvSchema>;
 export type FanoutEnv = z.input<typeof fanoutEnvSchema>;
+export type DrainerEnv = z.input<typeof drainerEnvSchema>;
 export type MatcherEnv = z.input<typeof matcherEnvSchema>;
 export type ReconcilerEnv = z.input<typeof reconcilerEnvSchema>;
 export type AgentEventsEnv = z.input<typeof agentEventsEnvSchema>;

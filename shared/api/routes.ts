@@ -10,6 +10,7 @@ import {
   acceptedSchema,
   agentListSchema,
   agentViewSchema,
+  drainStatusSchema,
   jobDetailSchema,
   jobListSchema,
   taskViewSchema,
@@ -178,6 +179,49 @@ export const routes = {
         .optional(),
     }),
     response: agentViewSchema,
+    status: 200,
+  },
+  drainAgent: {
+    method: 'POST',
+    path: '/agents/{agentId}/drain',
+    summary: 'Empty an agent: nothing new is placed on it, its tasks are ended and replaced elsewhere.',
+    params: z.object({ agentId: agentIdSchema }),
+    query: none,
+    body: z.strictObject({
+      /** From then on tasks are ended whatever the availability of their jobs; default one hour. */
+      deadlineSecs: z
+        .number()
+        .int()
+        .min(0)
+        .max(7 * 86_400)
+        .optional(),
+      /** Share of a service's instances that must stay up meanwhile; one may always go. Default 95. */
+      percentage: z.number().min(0).max(100).optional(),
+      /** How long an instance must have been RUNNING to count as up; default 30. */
+      settledSecs: z.number().int().min(0).max(7200).optional(),
+      reason: message,
+    }),
+    response: agentViewSchema,
+    status: 202,
+  },
+  undrainAgent: {
+    method: 'POST',
+    path: '/agents/{agentId}/undrain',
+    summary: 'Take an agent into use again. Tasks whose end was asked for still end.',
+    params: z.object({ agentId: agentIdSchema }),
+    query: none,
+    body: z.strictObject({}),
+    response: agentViewSchema,
+    status: 200,
+  },
+  drainStatus: {
+    method: 'GET',
+    path: '/agents/{agentId}/drain',
+    summary: 'How far the emptying of an agent is: the tasks still there and what each waits for.',
+    params: z.object({ agentId: agentIdSchema }),
+    query: none,
+    body: undefined,
+    response: drainStatusSchema,
     status: 200,
   },
   version: {

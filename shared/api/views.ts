@@ -88,8 +88,20 @@ export const whySchema = z.object({
 });
 export type Why = z.infer<typeof whySchema>;
 
-export const agentViewSchema = agentSchema.omit({ registeredAt: true, sessionId: true }).extend({
+const drainViewSchema = z.object({
+  requestedAt: isoTime,
+  deadlineAt: isoTime,
+  percentage: z.number(),
+  settledSecs: z.number().int(),
+  reason: z.string(),
+  requestedBy: z.string(),
+});
+export type DrainView = z.infer<typeof drainViewSchema>;
+
+export const agentViewSchema = agentSchema.omit({ registeredAt: true, sessionId: true, drain: true }).extend({
   mode: z.enum(agentModes),
+  /** Null unless the agent is being emptied, or has been. */
+  drain: drainViewSchema.nullable(),
   registeredAt: isoTime,
   lastSeenAt: isoTime.nullable(),
   free: z.object({
@@ -102,6 +114,35 @@ export const agentViewSchema = agentSchema.omit({ registeredAt: true, sessionId:
   tasks: z.array(z.string()),
 });
 export type AgentView = z.infer<typeof agentViewSchema>;
+
+/** How far a drain is. `hold` null: the next pass ends the task. */
+export const drainStatusSchema = z.object({
+  agentId: z.string(),
+  mode: z.enum(agentModes),
+  drain: drainViewSchema.nullable(),
+  tasks: z.array(
+    z.object({
+      taskId: z.string(),
+      state: taskStateSchema,
+      hold: z
+        .discriminatedUnion('kind', [
+          /** Its end has been asked for. */
+          z.object({ kind: z.literal('ENDING') }),
+          /** Batch work may finish until the deadline. */
+          z.object({ kind: z.literal('BATCH') }),
+          /** As many of its job's instances are down as may be. */
+          z.object({
+            kind: z.literal('AVAILABILITY'),
+            total: z.number().int(),
+            up: z.number().int(),
+            allowedDown: z.number().int(),
+          }),
+        ])
+        .nullable(),
+    }),
+  ),
+});
+export type DrainStatus = z.infer<typeof drainStatusSchema>;
 
 export const agentListSchema = z.object({
   agents: z.array(agentViewSchema),

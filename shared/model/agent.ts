@@ -41,8 +41,27 @@ const ledgerSchema = z.object({
 });
 export type Ledger = z.infer<typeof ledgerSchema>;
 
+/** How much of a job may be down because of a drain, unless told otherwise (spec/scheduling.md section 10). */
+export const defaultAvailability = { percentage: 95, settledSecs: 30 } as const;
+
+/** Times are epoch ms. */
+const drainSchema = z.object({
+  requestedAt: z.number().int(),
+  /** From then on tasks are ended whatever the availability of their jobs. */
+  deadlineAt: z.number().int(),
+  /** Share of a service's instances that must be up; one may always be taken. */
+  percentage: z.number().min(0).max(100),
+  /** An instance counts as up once it has been RUNNING for so long. */
+  settledSecs: z.number().int().min(0),
+  reason: z.string(),
+  requestedBy: z.string(),
+});
+/** Why and until when an agent is emptied; kept while its mode is DRAINING or DRAINED. */
+export type Drain = z.infer<typeof drainSchema>;
+
 export const agentSchema = offerSchema.extend({
   mode: z.enum(agentModes),
+  drain: drainSchema.optional(),
   registeredAt: z.number().int(),
   /** Session of the agent process that registered last. */
   sessionId: z.string(),

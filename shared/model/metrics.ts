@@ -53,6 +53,21 @@ export const metricTable = {
     service: 'sweeper',
     meaning: 'Tasks ended as LOST because a transient state lasted too long.',
   },
+  AgentsDraining: {
+    unit: 'Count',
+    service: 'drainer',
+    meaning: 'Agents that were being emptied when a pass of the drainer began.',
+  },
+  TasksDrained: {
+    unit: 'Count',
+    service: 'drainer',
+    meaning: 'Tasks whose end was asked for because their agent is being emptied.',
+  },
+  DrainsForced: {
+    unit: 'Count',
+    service: 'drainer',
+    meaning: 'Of these, the ones ended at the deadline without regard to the availability of their job.',
+  },
   ForeignReports: {
     unit: 'Count',
     service: 'agent-events',

@@ -29,6 +29,14 @@ const envelope = {
 export const agentReportSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...envelope, kind: z.literal('register'), offer: offerSchema }),
   z.strictObject({ ...envelope, kind: z.literal('heartbeat') }),
+  /** The machine will go; sent again until it does. */
+  z.strictObject({
+    ...envelope,
+    kind: z.literal('leaving'),
+    reason: z.string().max(256),
+    /** When it ends, epoch ms; absent if that is not known. */
+    terminatesAt: z.number().int().optional(),
+  }),
   z.strictObject({
     ...envelope,
     kind: z.literal('status'),

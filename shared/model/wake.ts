@@ -11,6 +11,10 @@ export type MatcherWake = z.infer<typeof matcherWakeSchema>;
 export const reconcileWakeSchema = z.object({ v: z.literal(1), key: jobKeySchema });
 export type ReconcileWake = z.infer<typeof reconcileWakeSchema>;
 
+/** FIFO, one message group, delayed by the queue: make a pass over all agents that are being emptied. */
+export const drainWakeSchema = z.object({ v: z.literal(1), drain: z.literal('agents') });
+export type DrainWake = z.infer<typeof drainWakeSchema>;
+
 /** Delayed message (at most 15 minutes): look at this task when it is due. */
 export const timerSchema = z.discriminatedUnion('kind', [
   /** THROTTLED -> PENDING at dueAt. */

@@ -6,7 +6,7 @@ import type { TaskConfig } from '../model/task-config.ts';
 import { type Connection, type ConnectionOptions, connect, createClient, send } from './connection.ts';
 import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
-import { getAgent, listAgents, loadPool } from './read/agents.ts';
+import { getAgent, listAgents, listDraining, loadPool } from './read/agents.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled } from './read/jobs.ts';
 import { getReasons, lastSeen } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
@@ -34,6 +34,7 @@ import { putRow } from './tx/put-row.ts';
 import { registerAgent } from './tx/register-agent.ts';
 import { releaseResources } from './tx/release-resources.ts';
 import { replaceTask } from './tx/replace-task.ts';
+import { setAgentMode } from './tx/set-agent-mode.ts';
 import { transitionTask } from './tx/transition-task.ts';
 import { transitionTasks } from './tx/transition-tasks.ts';
 import { updateJob } from './tx/update-job.ts';
@@ -119,6 +120,8 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     listAgents: (filter, page) => listAgents(connection, filter, page),
     loadPool: (pool) => loadPool(connection, pool),
     listOnAgent: (agentId) => listOnAgent(connection, agentId),
+    setAgentMode: (read, next) => setAgentMode(connection, read, next),
+    listDraining: () => listDraining(connection),
     heartbeat: (agentId, sessionId, at) => putHeartbeat(connection, { agentId, sessionId, at }),
     lastSeen: (agentIds) => lastSeen(connection, agentIds),
 

@@ -12,7 +12,7 @@
 //          UPDATED#<job path>#<id>  E#<version>#<part>              update: what happened to its instances
 //          UPDATES#<role>           <updateId>                      directory of a role's updates
 //   due index: tasks with a deadline under <shard>, jobs whose newest spec is not carried out under J#<shard>, updates
-//              whose execution is to be looked at under U#<shard>
+//              whose execution is to be looked at under U#<shard>, agents that are being emptied under D#
 //   notes  SEEN#<agentId>           SEEN                            last heartbeat
 //          REASONS#<job path>       <configId>                      why its tasks wait
 //          POOLS                    <pool>                          pools that ever had a task
@@ -182,6 +182,17 @@ export function unreconciledDue(
     gd: unreconciledPartition(shardOf(path, dueShards)),
     gt: `${pad(acceptedAt + unreconciledGraceMs, timeDigits)}#${path}`,
   };
+}
+
+/** Partition of the due index with the agents that are being emptied: few at any time. */
+export const drainingPartition = 'D#';
+
+/** Keys of an agent in the due index while it drains: earliest deadline first. */
+export function drainingDue(
+  agentId: string,
+  deadlineAt: number,
+): { readonly gd: string; readonly gt: string } {
+  return { gd: drainingPartition, gt: `${pad(deadlineAt, timeDigits)}#${agentId}` };
 }
 
 /** Every entry of the due index up to and including this moment sorts before it. */

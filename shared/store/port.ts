@@ -245,6 +245,16 @@ export interface Store {
   loadPool(pool: string): Promise<readonly AgentWithLedger[]>;
   /** Tasks on an agent (ASSIGNED .. KILLING), consistent rows found through the by-agent index. */
   listOnAgent(agentId: string): Promise<readonly Task[]>;
+  /**
+   * Changes an agent's mode, on condition that its row and ledger are as they were read. The ledger's version moves on,
+   * so that a placement planned before is refused. To DRAINED only while no task holds anything of the agent.
+   */
+  setAgentMode(
+    read: AgentWithLedger,
+    next: Pick<Agent, 'mode' | 'drain'>,
+  ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
+  /** Agents whose mode is DRAINING, earliest deadline first. Found through an index: a new one may be missing. */
+  listDraining(): Promise<readonly AgentWithLedger[]>;
   heartbeat(agentId: string, sessionId: string, at: number): Promise<void>;
   lastSeen(agentIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
 

@@ -23,6 +23,7 @@ function agentView(attributes: AgentView['attributes']): AgentView {
     pool: 'default',
     version: '0.1.0',
     mode: 'NONE',
+    drain: null,
     attributes,
     capacity: { cpuMilli: 4000, ramMb: 8192, diskMb: 100, gpus: ['T4'], portRange: [31_000, 32_000] },
     registeredAt: '2026-11-22T10:00:00.000Z',

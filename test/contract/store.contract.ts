@@ -4,6 +4,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { agentsContract } from './agents.contract.ts';
 import { assignContract } from './assign.contract.ts';
 import { budgetContract } from './budget.contract.ts';
+import { drainContract } from './drain.contract.ts';
 import type { StoreUnderTest } from './engines.ts';
 import { jobsContract } from './jobs.contract.ts';
 import { pendingContract } from './pending.contract.ts';
@@ -32,6 +33,7 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>): void {
     pendingContract,
     assignContract,
     agentsContract,
+    drainContract,
     sweepingContract,
     updatesContract,
     racesContract,

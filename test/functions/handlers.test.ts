@@ -6,6 +6,7 @@ import {
   handler as agentEventsHandler,
 } from '../../functions/agent-events/handler.ts';
 import { createHandler as api, handler as apiHandler } from '../../functions/api/handler.ts';
+import { createHandler as drainer, handler as drainerHandler } from '../../functions/drainer/handler.ts';
 import { createHandler as fanout, handler as fanoutHandler } from '../../functions/fanout/handler.ts';
 import { createHandler as matcher, handler as matcherHandler } from '../../functions/matcher/handler.ts';
 import {
@@ -22,6 +23,7 @@ const environment = {
   NOTES_TABLE: 'notes',
   MATCHER_QUEUE_URL: 'http://127.0.0.1:1/q/matcher.fifo',
   RECONCILER_QUEUE_URL: 'http://127.0.0.1:1/q/reconciler.fifo',
+  DRAINER_QUEUE_URL: 'http://127.0.0.1:1/q/drainer.fifo',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/q/timers',
   EVENT_BUS_NAME: 'bus',
   AGENT_IDENTITY: 'bound',
@@ -33,6 +35,7 @@ describe.each([
   ['matcher', matcher, matcherHandler],
   ['reconciler', reconciler, reconcilerHandler],
   ['agent-events', agentEvents, agentEventsHandler],
+  ['drainer', drainer, drainerHandler],
   ['timers', timers, timersHandler],
   ['sweeper', sweeper, sweeperHandler],
 ])('functions/%s/handler.ts', (_name, create, handler) => {
@@ -69,6 +72,7 @@ describe('a batch of nothing', () => {
     ['matcher', matcher],
     ['reconciler', reconciler],
     ['agent-events', agentEvents],
+    ['drainer', drainer],
     ['timers', timers],
   ])('goes through the chain of %s and asks nobody for anything', async (_name, create) => {
     const handler = create(environment) as unknown as (event: unknown, context: Context) => Promise<unknown>;

@@ -2,6 +2,7 @@
 import { App } from 'aws-cdk-lib';
 import { describe, expect, it } from 'vitest';
 import type * as z from 'zod';
+import { drainPauseSecs } from '../../functions/messages.ts';
 import { addBorealis } from '../../infra/borealis.ts';
 import * as schemas from '../../shared/api/env.ts';
 import { routes } from '../../shared/api/routes.ts';
@@ -56,6 +57,7 @@ describe('queues', () => {
 
   it('are the ones the functions and agents know by name', () => {
     expect(working.map(nameOf).toSorted()).toEqual([
+      'borealis-test-drainer.fifo',
       intakeQueueName('test'),
       'borealis-test-matcher.fifo',
       'borealis-test-reconciler.fifo',
@@ -76,7 +78,7 @@ describe('queues', () => {
 
   it('keep dead letters for 14 days and alarm on each of them', () => {
     const dlqs = all('AWS::SQS::Queue').filter(([, queue]) => isDlqPattern.test(nameOf(queue.Properties)));
-    expect(dlqs).toHaveLength(5);
+    expect(dlqs).toHaveLength(6);
     const alarms = properties('AWS::CloudWatch::Alarm');
     const watched = alarms.map((alarm) => at(alarm, 'Dimensions.0.Value.Fn::GetAtt.0'));
     for (const [path, queue] of dlqs) {
@@ -88,8 +90,13 @@ describe('queues', () => {
 
   it('never swallow a wake-up by its content', () => {
     const fifo = working.filter((queue) => at(queue, 'FifoQueue'));
-    expect(fifo).toHaveLength(2);
+    expect(fifo).toHaveLength(3);
     for (const queue of fifo) expect(at(queue, 'ContentBasedDeduplication')).toBe(false);
+  });
+
+  it('make a pause between passes of the drainer that is the slot of its wake-ups', () => {
+    const drainer = queues.find((queue) => nameOf(queue) === 'borealis-test-drainer.fifo');
+    expect(at(drainer, 'DelaySeconds')).toBe(drainPauseSecs);
   });
 
   it('hide a message for longer than its worker may run', () => {
@@ -105,7 +112,7 @@ describe('queues', () => {
       expect(at(queue, 'VisibilityTimeout')).toBeGreaterThan(Number(at(worker, 'Timeout')));
       checked.push(nameOf(queue));
     }
-    expect(checked).toHaveLength(4);
+    expect(checked).toHaveLength(5);
   });
 });
 
@@ -142,6 +149,7 @@ describe('what is left when the stacks are deleted', () => {
 describe('functions', () => {
   const schemaOf: Readonly<Record<string, z.ZodObject>> = {
     api: schemas.apiEnvSchema,
+    drainer: schemas.drainerEnvSchema,
     fanout: schemas.fanoutEnvSchema,
     matcher: schemas.matcherEnvSchema,
     reconciler: schemas.reconcilerEnvSchema,
@@ -182,7 +190,7 @@ describe('functions', () => {
 
   it('that send to the queue they work on are not stopped as a loop', () => {
     const allowed = functions.filter((fn) => at(fn, 'Properties.RecursiveLoop') === 'Allow').map(nameOf);
-    expect(allowed.toSorted()).toEqual(['matcher', 'reconciler', 'timers']);
+    expect(allowed.toSorted()).toEqual(['drainer', 'matcher', 'reconciler', 'timers']);
   });
 
   it('say which source file they run', () => {
@@ -260,7 +268,7 @@ describe('event sources', () => {
   const mappings = properties('AWS::Lambda::EventSourceMapping');
 
   it('report failures item by item', () => {
-    expect(mappings).toHaveLength(5);
+    expect(mappings).toHaveLength(6);
     for (const mapping of mappings)
       expect(at(mapping, 'FunctionResponseTypes')).toEqual(['ReportBatchItemFailures']);
   });

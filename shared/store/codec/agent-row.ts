@@ -5,7 +5,7 @@
 //   p ports in use (number set)   l live ids (string set)
 import type { Agent, Ledger } from '../../model/agent.ts';
 import { liveId } from '../../model/job-key.ts';
-import { agentKeyOf, agentPrefix, ledgerKeyOf, ledgerPrefix } from '../keys.ts';
+import { agentKeyOf, agentPrefix, drainingDue, ledgerKeyOf, ledgerPrefix } from '../keys.ts';
 import { jsonOf, numberOf, type Row, stringOf, unreadable } from './row.ts';
 
 export type LedgerAttributes = Record<
@@ -59,9 +59,10 @@ function modelAt(models: unknown, index: number, row: Row): string {
   return model;
 }
 
-/** The pool is its own attribute so that a reader can filter before parsing. */
+/** The pool is its own attribute so that a reader can filter before parsing. While it drains it is in the due index. */
 export function encodeAgent(agent: Agent): Row & { readonly j: string } {
-  return { ...agentKeyOf(agent.agentId), po: agent.pool, j: JSON.stringify(agent) };
+  const due = agent.mode === 'DRAINING' ? drainingDue(agent.agentId, agent.drain?.deadlineAt ?? 0) : {};
+  return { ...agentKeyOf(agent.agentId), po: agent.pool, j: JSON.stringify(agent), ...due };
 }
 
 export function decodeAgent(row: Row): Agent {

@@ -3,8 +3,17 @@ import type { Agent, Ledger } from '../../model/agent.ts';
 import { decodeAgent, decodeLedger } from '../codec/agent-row.ts';
 import type { Row } from '../codec/row.ts';
 import type { Connection } from '../connection.ts';
-import { agentKeyOf, agentPartition, agentPrefix, agentShards, ledgerKeyOf, ledgerPrefix } from '../keys.ts';
+import {
+  agentKeyOf,
+  agentPartition,
+  agentPrefix,
+  agentShards,
+  drainingPartition,
+  ledgerKeyOf,
+  ledgerPrefix,
+} from '../keys.ts';
 import type { AgentWithLedger, Page } from '../port.ts';
+import { dueIndex } from '../tables.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { batchGet, queryAll, queryPage } from './query.ts';
 
@@ -48,6 +57,29 @@ export async function loadPool(connection: Connection, pool: string): Promise<Ag
     ),
   );
   return rows.flatMap((part) => joined(part, pool));
+}
+
+/** Agents with the mode DRAINING, earliest deadline first; the rows decide, the index only says where to look. */
+export async function listDraining(connection: Connection): Promise<AgentWithLedger[]> {
+  const entries = await queryAll(connection, 'listDraining', {
+    TableName: connection.state,
+    IndexName: dueIndex.name,
+    KeyConditionExpression: '#shard = :shard',
+    ExpressionAttributeNames: { '#shard': dueIndex.partitionKey },
+    ExpressionAttributeValues: { ':shard': drainingPartition },
+  });
+  const ids = entries.map(({ sk }) => (sk as string).slice(agentPrefix.length));
+  const keys = ids.flatMap((agentId) => [agentKeyOf(agentId), ledgerKeyOf(agentId)]);
+  const found = new Map(
+    joined(await batchGet(connection, 'listDraining', connection.state, keys)).map((entry) => [
+      entry.agent.agentId,
+      entry,
+    ]),
+  );
+  return ids.flatMap((agentId) => {
+    const entry = found.get(agentId);
+    return entry?.agent.mode === 'DRAINING' ? [entry] : [];
+  });
 }
 
 /** Shard by shard, by id within one. */

@@ -83,9 +83,9 @@ function updateItems(
   { agent, ledger }: AgentWithLedger,
   { offer, sessionId, principal = agent.principal }: Registration,
 ): TransactItem[] {
-  const { mode, registeredAt } = agent;
+  const { mode, registeredAt, drain } = agent;
   const bound = principal === undefined ? {} : { principal };
-  const next: Agent = { ...offer, mode, registeredAt, sessionId, ...bound };
+  const next: Agent = { ...offer, mode, registeredAt, sessionId, ...(drain && { drain }), ...bound };
   if (canonicalJson(next) === canonicalJson(agent)) return [];
   const items: TransactItem[] = [
     {

@@ -21,6 +21,7 @@ function agent(agentId: string, tasks: readonly TaskView[] = []): AgentView {
     pool: 'default',
     version: 'test',
     mode: 'NONE',
+    drain: null,
     attributes: {},
     capacity: {
       cpuMilli: 4000,

@@ -123,6 +123,14 @@ describe('an agent change', () => {
     registeredAt: t0,
     sessionId: 's1',
   };
+  const drain = {
+    requestedAt: t0,
+    deadlineAt: t0 + 60_000,
+    percentage: 95,
+    settledSecs: 30,
+    reason: '',
+    requestedBy: 'me',
+  };
   it.each([
     ['is new', { after: agent }, ['agentQueue', 'wake', 'event']],
     [
@@ -138,6 +146,27 @@ describe('an agent change', () => {
     [
       'leaves maintenance',
       { before: { ...agent, mode: 'DRAINED' as const }, after: agent },
+      ['wake', 'event'],
+    ],
+    [
+      'is to be emptied',
+      { before: agent, after: { ...agent, mode: 'DRAINING' as const, drain } },
+      ['drain', 'wake', 'event'],
+    ],
+    [
+      'is to be emptied sooner',
+      {
+        before: { ...agent, mode: 'DRAINING' as const, drain },
+        after: { ...agent, mode: 'DRAINING' as const, drain: { ...drain, deadlineAt: t0 } },
+      },
+      ['drain', 'wake', 'event'],
+    ],
+    [
+      'is empty',
+      {
+        before: { ...agent, mode: 'DRAINING' as const, drain },
+        after: { ...agent, mode: 'DRAINED' as const, drain },
+      },
       ['wake', 'event'],
     ],
     ['is gone', { before: agent }, ['event']],

@@ -3,14 +3,20 @@ import type { DynamoDBRecord } from 'aws-lambda';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type ProcessBatchDeps, processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
+import type { Agent } from '../../../shared/model/agent.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import type { Task, TaskState } from '../../../shared/model/task.ts';
 import type { Timer } from '../../../shared/model/wake.ts';
 import type { Release, StreamChange } from '../../../shared/store/port.ts';
-import { makeConfig, makeJob, makeTask, t0 } from '../../contract/fixtures.ts';
+import { makeConfig, makeJob, makeOffer, makeTask, t0 } from '../../contract/fixtures.ts';
 import { FakeAgents, FakeEvents, FakeLog, FakeQueues } from '../support/fakes.ts';
 
-const queues = { matcher: 'matcher.fifo', reconciler: 'reconciler.fifo', timers: 'timers' };
+const queues = {
+  matcher: 'matcher.fifo',
+  reconciler: 'reconciler.fifo',
+  timers: 'timers',
+  drainer: 'drainer.fifo',
+};
 
 let messages: FakeQueues;
 let agents: FakeAgents;
@@ -183,6 +189,8 @@ describe('coalescing', () => {
   });
 });
 
+const agent: Agent = { ...makeOffer(), mode: 'NONE', registeredAt: t0, sessionId: 's1' };
+
 describe('failures', () => {
   it('answers nothing when all went well', async () => {
     expect(await feed([pending('p1'), moved('RUNNING', 'FAILED')])).toEqual({ batchItemFailures: [] });
@@ -222,8 +230,14 @@ describe('failures', () => {
         pending('p1'),
         { kind: 'job', after: makeJob() },
         moved('RUNNING', 'KILLING'),
+        { kind: 'agent', before: agent, after: { ...agent, mode: 'DRAINING' } },
       ];
-      const expected = { [queues.matcher]: '100', [queues.reconciler]: '101', [queues.timers]: '102' }[queue];
+      const expected = {
+        [queues.matcher]: '100',
+        [queues.reconciler]: '101',
+        [queues.timers]: '102',
+        [queues.drainer]: '103',
+      }[queue];
       expect(await feed(changes)).toEqual({ batchItemFailures: [{ itemIdentifier: expected }] });
     }
   });

@@ -11,10 +11,12 @@ import type { Context, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import type { OwnerMemory } from '../../../functions/agent-events/check-senders.ts';
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
 import { createApi } from '../../../functions/api/app.ts';
+import { type DrainReport, drainPass } from '../../../functions/drainer/drain-pass.ts';
 import { processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { matchPool } from '../../../functions/matcher/match-pool.ts';
 import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts';
+import { drainWake } from '../../../functions/messages.ts';
 import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.ts';
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
@@ -36,7 +38,12 @@ import { embeddedEngine, type StoreUnderTest } from '../../contract/engines.ts';
 import { makeConfig, t0, unique } from '../../contract/fixtures.ts';
 import { FakeAgents, FakeEvents, FakeLog, FakeMeter, FakeQueues, sqsEvent } from './fakes.ts';
 
-export const queues = { matcher: 'matcher.fifo', reconciler: 'reconciler.fifo', timers: 'timers' };
+export const queues = {
+  matcher: 'matcher.fifo',
+  reconciler: 'reconciler.fifo',
+  timers: 'timers',
+  drainer: 'drainer.fifo',
+};
 
 export interface World {
   readonly store: Store;
@@ -57,6 +64,8 @@ export interface World {
   report(bodies: readonly unknown[], sender?: string): Promise<readonly string[]>;
   match(pool: string): ReturnType<typeof matchPool>;
   reconcile(key: JobKey, over?: Partial<Store>): ReturnType<typeof reconcileJob>;
+  /** One pass over the agents that are being emptied, if one has been asked for; undefined if not. */
+  drain(): Promise<DrainReport | undefined>;
   /** Fires every timer sent so far that has not been fired. */
   fireTimers(): Promise<void>;
   tasks(key: JobKey): Promise<readonly Task[]>;
@@ -203,6 +212,12 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
       return answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
     },
     match: (pool: string) => matchPool(pool, plenty, matcher),
+    async drain() {
+      if (messages.take(queues.drainer).length === 0) return undefined;
+      const report = await drainPass({ store, ...common });
+      if (report.draining > report.drained) await messages.send(queues.drainer, [drainWake(world.now)]);
+      return report;
+    },
     async fireTimers() {
       await take(queues.timers);
     },

@@ -31,6 +31,7 @@ const run = (remainingMs = 60_000, over: Partial<Store> = {}) =>
     messages: world.messages,
     matcherQueueUrl: queues.matcher,
     reconcilerQueueUrl: queues.reconciler,
+    drainerQueueUrl: queues.drainer,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     clock: () => world.now,

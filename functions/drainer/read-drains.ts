@@ -1,0 +1,33 @@
+// What a plan of drains is made from: the tasks of each agent, and all tasks of the jobs concerned.
+import type { DrainingAgent } from '../../shared/domain/drain/plan-drain.ts';
+import type { JobKey } from '../../shared/model/job-key.ts';
+import type { Task } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
+import type { AgentWithLedger, Store } from '../../shared/store/port.ts';
+
+const jobsAtOnce = 4;
+
+/** An agent that is being emptied with its tasks. One without a drain record (it never should be) is emptied at once. */
+export async function drainingAgent(
+  { agent }: AgentWithLedger,
+  store: Pick<Store, 'listOnAgent'>,
+): Promise<DrainingAgent> {
+  const { agentId, drain } = agent;
+  const tasks = await store.listOnAgent(agentId);
+  const none = { requestedAt: 0, deadlineAt: 0, percentage: 0, settledSecs: 0, reason: '', requestedBy: '' };
+  return { agentId, drain: drain ?? none, tasks };
+}
+
+/** Every task of each job, by the job's path; a job that is gone has none. */
+export async function readJobs(
+  jobs: ReadonlyMap<string, JobKey>,
+  store: Pick<Store, 'getJob' | 'listTasks'>,
+): Promise<ReadonlyMap<string, readonly Task[]>> {
+  const read = await mapLimit([...jobs], jobsAtOnce, async ([path, { role, environment, name }]) => {
+    const key = { role, environment, name };
+    const job = await store.getJob(key);
+    const tasks = job === undefined ? [] : await store.listTasks(key, [0, Math.max(0, job.instanceSpan - 1)]);
+    return [path, tasks] as const;
+  });
+  return new Map(read);
+}
