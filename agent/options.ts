@@ -52,7 +52,7 @@ export interface AgentOptions {
 export interface AgentTimings {
   readonly heartbeatMs: number;
   readonly registerMs: number;
-  /** Between fetches of what should run. */
+  /** Between fetches of what should run; an agent without tasks fetches only every twentieth time. */
   readonly reconcileMs: number;
   /** Statuses wait this long for others to share a report. */
   readonly flushMs: number;
@@ -66,7 +66,7 @@ export interface AgentTimings {
 }
 
 export const defaultTimings: AgentTimings = {
-  heartbeatMs: 30_000,
+  heartbeatMs: 40_000,
   registerMs: 600_000,
   reconcileMs: 15_000,
   flushMs: 50,

@@ -1,4 +1,4 @@
-// The transport of a real agent: reports to the intake queue, commands from the agent's own queue, the level from the
+// The transport of a real agent: reports to the intake queue, heartbeats to theirs, commands from the agent's own queue, the level from the
 // API. The agent's queue is made by the control plane some moments after the registration, so its absence is normal.
 import type { SQSClientConfig } from '@aws-sdk/client-sqs';
 import {
@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-sqs';
 import { problemSchema } from '../shared/api/views.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
-import { agentQueueName } from '../shared/model/names.ts';
+import { agentQueueName, heartbeatQueueName } from '../shared/model/names.ts';
 import type { AgentCommand } from '../shared/model/protocol.ts';
 import { agentCommandSchema, desiredTasksSchema } from '../shared/model/protocol.ts';
 import type { AgentLog } from './log.ts';
@@ -38,8 +38,9 @@ export interface SqsTransportOptions {
 export function createSqsTransport(options: SqsTransportOptions): AgentTransport & { close(): void } {
   const client = new SQSClient(options.sqs ?? {});
   let queueUrl: string | undefined;
+  let heartbeatQueueUrl: string | undefined;
   const receive = async (signal: AbortSignal): Promise<readonly ReceivedCommand[]> => {
-    queueUrl ??= await findQueue(client, options, signal);
+    queueUrl ??= await findQueue(client, agentQueueName(options.cluster, options.agentId), signal);
     const url = queueUrl;
     try {
       const answer = await client.send(
@@ -55,22 +56,22 @@ export function createSqsTransport(options: SqsTransportOptions): AgentTransport
   return {
     receive,
     send: async (report) => {
-      await client.send(
-        new SendMessageCommand({ QueueUrl: options.intakeQueueUrl, MessageBody: JSON.stringify(report) }),
-      );
+      let QueueUrl = options.intakeQueueUrl;
+      if (report.kind === 'heartbeat') {
+        heartbeatQueueUrl ??= await findQueue(client, heartbeatQueueName(options.cluster));
+        QueueUrl = heartbeatQueueUrl;
+      }
+      await client.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(report) }));
     },
     desired: (signal) => fetchDesired(options, signal),
     close: () => client.destroy(),
   };
 }
 
-async function findQueue(
-  client: SQSClient,
-  options: SqsTransportOptions,
-  signal: AbortSignal,
-): Promise<string> {
-  const QueueName = agentQueueName(options.cluster, options.agentId);
-  const answer = await client.send(new GetQueueUrlCommand({ QueueName }), { abortSignal: signal });
+async function findQueue(client: SQSClient, QueueName: string, signal?: AbortSignal): Promise<string> {
+  const answer = await client.send(new GetQueueUrlCommand({ QueueName }), {
+    ...(signal && { abortSignal: signal }),
+  });
   if (!answer.QueueUrl) throw new BorealisError('UNAVAILABLE', `SQS gave no URL for the queue ${QueueName}`);
   return answer.QueueUrl;
 }

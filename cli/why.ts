@@ -70,6 +70,8 @@ export function reasonText(reason: Reason): string {
       return 'is kept out because the agent is dedicated to other jobs';
     case 'MAINTENANCE':
       return 'is kept out because the agent is in maintenance';
+    case 'AWAY':
+      return 'is kept out because nothing is heard of the agent';
     case 'NO_AGENTS':
       return 'finds no agent in the pool';
   }
@@ -95,6 +97,8 @@ function codeWords(code: Reason['code']): string {
       return 'dedicated to others';
     case 'MAINTENANCE':
       return 'in maintenance';
+    case 'AWAY':
+      return 'silent or lost';
     case 'NO_AGENTS':
       return 'no agents';
   }

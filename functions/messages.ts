@@ -1,7 +1,7 @@
 // How the small messages between functions are put into queue messages (shared/model/wake.ts says what they mean).
 import { createHash } from 'node:crypto';
 import { type JobKey, jobPath } from '../shared/model/job-key.ts';
-import type { DrainWake, MatcherWake, ReconcileWake, Timer } from '../shared/model/wake.ts';
+import type { DrainWake, MatcherWake, Probe, ReconcileWake, Timer } from '../shared/model/wake.ts';
 import type { OutgoingMessage } from './ports.ts';
 
 /** SQS takes at most this delay and this length of a group name. */
@@ -39,4 +39,10 @@ export function drainWake(now: number): OutgoingMessage {
 export function timerMessage(timer: Timer, dueAt: number, now: number): OutgoingMessage {
   const seconds = Math.ceil((dueAt - now) / 1000);
   return { body: JSON.stringify(timer), delaySeconds: Math.min(maxDelaySeconds, Math.max(0, seconds)) };
+}
+
+/** Shows the next roll call that the queue of heartbeats is in time. */
+export function probeMessage(calledAt: number): OutgoingMessage {
+  const probe: Probe = { v: 1, probe: calledAt };
+  return { body: JSON.stringify(probe) };
 }

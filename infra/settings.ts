@@ -17,6 +17,8 @@ export interface Settings {
   readonly agentIdentity: ApiEnv['AGENT_IDENTITY'];
   /** Let the store count the capacity units of every call; costs a little and is for measuring. */
   readonly meter: boolean;
+  /** An agent that was silent for so long is lost, seconds; not less than two of the agents' heartbeats. */
+  readonly agentLostAfterSecs: number;
   /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
   readonly keepData: boolean;
   /** How long CloudWatch keeps what the functions log, days; one of those CloudWatch offers. */
@@ -41,6 +43,7 @@ const known = [
   'agentIdentity',
   'meter',
   'keepData',
+  'agentLostAfterSecs',
   'logRetentionDays',
   'alarmTopic',
   'alarmEmail',
@@ -77,6 +80,7 @@ export function readSettings(node: Node): Settings {
     auth,
     agentIdentity: auth === 'none' ? 'none' : agentIdentity,
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
+    agentLostAfterSecs: seconds(node, 'agentLostAfterSecs', { fallback: 90, least: 60, most: 3600 }),
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
     logRetentionDays: logRetention(node),
     alarms: alarmSettings(node),
@@ -124,6 +128,16 @@ function text(node: Node, name: string, fallback: string): string {
   if (typeof value !== 'string')
     throw invalid(prefix + name, `is ${JSON.stringify(value)}; it must be a text`);
   return value;
+}
+
+function seconds(
+  node: Node,
+  name: string,
+  { fallback, least, most }: { readonly fallback: number; readonly least: number; readonly most: number },
+): number {
+  const value = Number(text(node, name, String(fallback)));
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw invalid(prefix + name, `must be a whole number of seconds from ${least} to ${most}`);
 }
 
 function choice<const T extends string>(node: Node, name: string, values: readonly T[], fallback: T): T {

@@ -18,6 +18,8 @@ import type { StatusReporter } from './status-reporter.ts';
 
 const firstRetryMs = 200;
 const longestRetryMs = 5000;
+/** An agent without tasks fetches the level once in so many turns: its cost is most of what an idle agent costs. */
+const idleTurns = 20;
 
 /** What the loops of an agent share. */
 export interface AgentParts {
@@ -50,19 +52,27 @@ export async function startLoops(
     ),
   );
   const heartbeat = every('heartbeat', timings.heartbeatMs, () =>
-    transport.send({ ...envelope(), kind: 'heartbeat' }),
+    transport.send({ ...envelope(), kind: 'heartbeat', tasks: parts.supervisor.active().length }),
   );
   let absences = noAbsences;
+  let turns = 0;
   const reconcile = every('reconcile', timings.reconcileMs, async () => {
+    // Without tasks nothing can be wrong here but a lost launch, and its queue is watched all the time.
+    const isIdle = parts.supervisor.active().length === 0;
+    if (isIdle && turns++ % idleTurns !== 0) return;
     try {
       absences = await reconcileOnce(parts, absences);
     } catch (error) {
+      turns = 0;
       if (isBorealisError(error, 'NOT_FOUND')) register.now();
       throw error;
     }
   });
   const gc = every('sandbox collection', timings.sandboxGcMs, () => collect(parts, options));
-  const commands = receiveCommands(parts, () => reconcile.now());
+  const commands = receiveCommands(parts, () => {
+    turns = 0;
+    reconcile.now();
+  });
   await Promise.all([register.ended, heartbeat.ended, reconcile.ended, gc.ended, commands]);
 }
 
@@ -92,32 +102,36 @@ async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Pr
   for (const launch of plan.start) supervisor.launch(launch);
   for (const taskId of plan.kill) supervisor.kill(taskId);
   for (const taskId of plan.resend) supervisor.kill(taskId);
+  for (const taskId of plan.tell) supervisor.tell(taskId);
+  for (const taskId of plan.lost) supervisor.giveUp(taskId);
   return plan.absences;
 }
 
 function knownOf(task: ReturnType<TaskSupervisor['all']>[number]): KnownTask {
-  const { taskId, launchedAt, isKillRequested, final, finalAcceptedAt } = task;
+  const { taskId, launchedAt, isKillRequested, final, finalAcceptedAt, last } = task;
   return {
     taskId,
     launchedAt,
     isKillRequested,
+    ...(last && { last }),
     ...(final ? { ended: finalAcceptedAt === undefined ? {} : { acceptedAt: finalAcceptedAt } } : {}),
   };
 }
 
 /** Takes commands from the queue; after a gap the level is fetched, since a command may have been missed. */
-async function receiveCommands(parts: AgentParts, onGapEnded: () => void): Promise<void> {
+async function receiveCommands(parts: AgentParts, reconcile: () => void): Promise<void> {
   const { transport, signal, log } = parts;
   let retryMs = firstRetryMs;
   let hasFailed = false;
   while (!signal.aborted) {
     try {
       const received = await transport.receive(signal);
-      if (hasFailed) onGapEnded();
+      if (hasFailed) reconcile();
       hasFailed = false;
       retryMs = firstRetryMs;
       for (const message of received) {
-        obey(parts.supervisor, message.command);
+        if (message.command.kind === 'reconcile') reconcile();
+        else obey(parts.supervisor, message.command);
         await message
           .ack()
           .catch((error: unknown) =>
@@ -134,7 +148,7 @@ async function receiveCommands(parts: AgentParts, onGapEnded: () => void): Promi
   }
 }
 
-function obey(supervisor: TaskSupervisor, command: AgentCommand): void {
+function obey(supervisor: TaskSupervisor, command: Exclude<AgentCommand, { kind: 'reconcile' }>): void {
   if (command.kind === 'launch') for (const launch of command.tasks) supervisor.launch(launch);
   else for (const taskId of command.taskIds) supervisor.kill(taskId);
 }

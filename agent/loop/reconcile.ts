@@ -1,7 +1,8 @@
 // Compares what the control plane wants of this agent with what it runs: what to start, to kill and to report again
 // (design D9). Pure. Errs on the side of leaving tasks alone: an answer that is old, or from which much is missing at
-// once, kills nothing until it is repeated.
-import type { DesiredTasks, TaskLaunch } from '../../shared/model/protocol.ts';
+// once, kills nothing by itself until it is repeated.
+import type { DesiredTasks, TaskLaunch, TaskStatus } from '../../shared/model/protocol.ts';
+import type { TaskState } from '../../shared/model/task.ts';
 
 /** A task this agent knows. */
 export interface KnownTask {
@@ -9,6 +10,8 @@ export interface KnownTask {
   /** When the agent took it over, agent's clock, epoch ms. */
   readonly launchedAt: number;
   readonly isKillRequested: boolean;
+  /** Its last status and, once the control plane's queue took that, when. */
+  readonly last?: { readonly state: TaskStatus['state']; readonly acceptedAt?: number };
   /** Present once the task has ended; `acceptedAt` once the control plane's queue took that status. */
   readonly ended?: { readonly acceptedAt?: number };
 }
@@ -39,6 +42,10 @@ export interface ReconcilePlan {
   readonly kill: readonly string[];
   /** Ended tasks whose final status is to be sent again. */
   readonly resend: readonly string[];
+  /** Running tasks whose status is to be sent again: the control plane has missed it, or answers with a kill. */
+  readonly tell: readonly string[];
+  /** Tasks the control plane knows to have run here, of which nothing is left: to be reported as lost. */
+  readonly lost: readonly string[];
   readonly absences: Absences;
 }
 
@@ -48,24 +55,51 @@ const absencesToKill = 2;
 const absencesToKillMany = 4;
 const manyTasks = 4;
 
+/** States a task only ever reaches by this agent's own report. */
+const acknowledged: readonly TaskState[] = ['STARTING', 'RUNNING', 'PARTITIONED'];
+/** How far a running task has come. */
+const progress: Readonly<Partial<Record<TaskState, number>>> = { ASSIGNED: 0, STARTING: 1, RUNNING: 2 };
+
 export function planReconcile(input: ReconcileInput): ReconcilePlan {
-  const activeIds = new Set(input.active.map((task) => task.taskId));
+  const active = new Map(input.active.map((task) => [task.taskId, task]));
   const start: TaskLaunch[] = [];
   const resend: string[] = [];
-  for (const { run, launch } of input.desired.tasks) {
-    if (activeIds.has(launch.taskId)) continue;
-    const ended = input.endedTask(launch.taskId);
-    if (ended === undefined) {
-      if (run) start.push(launch);
-      else resend.push(launch.taskId);
-    } else if (isResendDue(ended, input)) resend.push(launch.taskId);
+  const tell: string[] = [];
+  const lost: string[] = [];
+  for (const { run, state, launch } of input.desired.tasks) {
+    const { taskId } = launch;
+    const running = active.get(taskId);
+    if (running) {
+      if (isBehind(state, running, input)) tell.push(taskId);
+      continue;
+    }
+    const ended = input.endedTask(taskId);
+    if (ended !== undefined) {
+      if (isResendDue(ended, input)) resend.push(taskId);
+    } else if (!run) resend.push(taskId);
+    else if (acknowledged.includes(state)) lost.push(taskId);
+    else start.push(launch);
   }
   const shouldRun = new Map(input.desired.tasks.map((task) => [task.launch.taskId, task.run]));
   const unwanted = input.active
     .filter((task) => shouldRun.get(task.taskId) === false && !task.isKillRequested)
     .map((task) => task.taskId);
   const absences = countAbsences(input, shouldRun);
-  return { start, resend, kill: [...unwanted, ...absentForLong(input, absences)], absences };
+  const kill = [...unwanted, ...absentForLong(input, absences)];
+  // The control plane reads the row of what it is told of and answers with a kill if it must not run.
+  for (const [taskId, count] of absences.counts) {
+    if (count > 0 && !kill.includes(taskId) && !active.get(taskId)?.isKillRequested) tell.push(taskId);
+  }
+  return { start, resend, tell, lost, kill, absences };
+}
+
+/** Does the level show the task in an earlier state than was reported, long after the report was taken? */
+function isBehind(state: TaskState, { last }: KnownTask, input: ReconcileInput): boolean {
+  if (last?.acceptedAt === undefined) return false;
+  if (last.acceptedAt + input.resendAfterMs > input.requestedAt) return false;
+  if (state === 'PARTITIONED') return true;
+  const [known, reported] = [progress[state], progress[last.state]];
+  return known !== undefined && reported !== undefined && known < reported;
 }
 
 function countAbsences(input: ReconcileInput, present: ReadonlyMap<string, boolean>): Absences {

@@ -24,6 +24,8 @@ export class LocalTask {
   final: FinalStatus | undefined;
   /** When the control plane last took the final status, epoch ms. */
   finalAcceptedAt: number | undefined;
+  /** The last status and when the control plane's queue took it, epoch ms. */
+  last: { readonly state: TaskStatus['state']; readonly acceptedAt?: number } | undefined;
   isKillRequested = false;
   /** The runner, if this agent process started it. */
   child: ChildProcess | undefined;
@@ -66,6 +68,7 @@ export class LocalTask {
       };
       const number = this.#statuses++;
       if (number >= this.#reported) fresh.push({ number, status });
+      this.last = { state: record.state, ...(number < this.#reported && { acceptedAt: record.at }) };
       if (isEnd(record.state)) {
         this.final = { ...status, state: record.state };
         if (number < this.#reported) this.finalAcceptedAt = record.at;
@@ -76,6 +79,7 @@ export class LocalTask {
 
   /** The control plane has taken the status of this number. */
   accepted(number: number, now: number): void {
+    if (this.last && number === this.#statuses - 1) this.last = { ...this.last, acceptedAt: now };
     if (this.final && number === this.#statuses - 1) this.finalAcceptedAt = now;
     if (number < this.#reported) return;
     this.#reported = number + 1;

@@ -142,6 +142,24 @@ export class TaskSupervisor {
     });
   }
 
+  /** Reports once more how far a running task has come. */
+  tell(taskId: string): void {
+    const task = this.#tasks.get(taskId);
+    if (!task?.last || task.final) return;
+    const { state } = task.last;
+    this.#options.onStatus({ taskId, state, at: this.#options.now() }, () => {
+      if (task.last?.state === state) task.last = { state, acceptedAt: this.#options.now() };
+    });
+  }
+
+  /** Reports as lost a task that is believed to run here and of which nothing is known (a wiped disk). */
+  giveUp(taskId: string): void {
+    if (this.#tasks.has(taskId) || this.#options.finished.get(taskId)) return;
+    this.#options.log('warn', 'a task that should run here is not known here', { taskId });
+    this.#endWithout(taskId, 'LOST', 'The agent knows nothing of it.');
+    void killAll(new TaskCensus(taskId), lastKillMs);
+  }
+
   /** Ends every task and waits until nothing of them is left, runners included. */
   async killEverything(budgetMs: number): Promise<void> {
     for (const task of this.active()) {

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EngineClient, EngineError, engineClient } from '../../local/engines/aws-json.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
-import { agentQueueName, intakeQueueName } from '../../shared/model/names.ts';
+import { agentQueueName, heartbeatQueueName, intakeQueueName } from '../../shared/model/names.ts';
 import {
   type AgentCommand,
   type AgentReport,
@@ -42,7 +42,7 @@ const sessionId = 'replay';
 /** Connections per client, as engineClient has them; some are left for deletes. */
 const agentsPerClient = 48;
 const pollSecs = 20;
-const heartbeatMs = 30_000;
+const heartbeatMs = 40_000;
 const batchSize = 10;
 const statusesPerReport = 100;
 
@@ -62,6 +62,7 @@ export function createFleet(options: FleetOptions): Fleet {
   // Nobody may be waiting at the moment it happens.
   failure.promise.catch(() => undefined);
   const intake = createSender(sending, intakeQueueName(cluster), signal, failure.reject);
+  const beats = createSender(sending, heartbeatQueueName(cluster), signal, failure.reject);
   const clients: EngineClient[] = [];
   const loops: Promise<void>[] = [];
   const queueUrls = new Map<string, string>();
@@ -73,7 +74,7 @@ export function createFleet(options: FleetOptions): Fleet {
         intake.add({ ...envelope(node.name), kind: 'register', offer: offerOf(node) });
       await intake.flush();
       loops.push(
-        heartbeats(nodes, (agentId) => intake.add({ ...envelope(agentId), kind: 'heartbeat' }), signal),
+        heartbeats(nodes, (agentId) => beats.add({ ...envelope(agentId), kind: 'heartbeat' }), signal),
       );
     },
     async findQueues() {
@@ -239,6 +240,8 @@ function obey(command: AgentCommand, agentId: string, known: Set<string>, events
     for (const taskId of command.taskIds) events.onKill(agentId, taskId);
     return;
   }
+  // These agents follow their commands only; what no message can carry does not occur in traces.
+  if (command.kind === 'reconcile') return;
   for (const { taskId } of command.tasks) {
     // Commands are hints and may come twice.
     if (known.has(taskId)) continue;

@@ -123,12 +123,10 @@ function foldStatuses(row: Task | undefined, statuses: readonly ReportedStatus[]
   let stray: ReportedStatus | undefined;
   for (const reported of statuses) {
     const { to, message } = attemptedState(reported.status);
-    if (!current) {
+    if (current?.agentId !== reported.agentId) {
+      if (current) refuseStranger(current, reported, deps);
+      // It runs what nobody knows, or what another agent has, or nobody yet (a table restored to an older time).
       if (outcomeOf('DELETED', to) === 'ILLEGAL_WITH_KILL') stray = reported;
-      continue;
-    }
-    if (current.agentId !== reported.agentId) {
-      refuseStranger(current, reported, deps);
       continue;
     }
     const { timeouts, flapping } = deps;

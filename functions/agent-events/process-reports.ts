@@ -1,5 +1,5 @@
-// Reports of agents: registrations, heartbeats and task status. Statuses of a batch are put through the task machine in
-// order and written as one conditional change per task; only an answer that changes nothing (a kill of a task nobody
+// Reports of agents: registrations and task status (heartbeats go to a queue of their own). Statuses of a batch are put
+// through the task machine in order and written as one conditional change per task; only an answer that changes nothing (a kill of a task nobody
 // knows) is sent from here, every other effect comes from the stream.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { checkIdentity } from '../../shared/domain/agent/identity.ts';
@@ -16,7 +16,7 @@ export interface AgentEventsDeps extends StatusDeps, SenderDeps {
   readonly store: StatusDeps['store'] &
     SenderDeps['store'] &
     LeavingDeps['store'] &
-    Pick<Store, 'registerAgent' | 'heartbeat'>;
+    Pick<Store, 'registerAgent'>;
   readonly clock: Clock;
 }
 
@@ -24,6 +24,8 @@ const agentsAtOnce = 16;
 
 interface Received extends Signed {
   readonly report: AgentReport;
+  /** When the queue took it, epoch ms. */
+  readonly sentAt: number;
 }
 type Of<K extends AgentReport['kind']> = Received & { readonly report: Extract<AgentReport, { kind: K }> };
 
@@ -35,29 +37,28 @@ export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Pr
   for (const record of event.Records) {
     const id = record.messageId;
     const report = readReport(record, deps);
+    if (!report) {
+      failed.add(id);
+      continue;
+    }
     const sender = record.attributes?.SenderId;
-    if (!report) failed.add(id);
-    else if (report.kind === 'register') registers.push({ id, sender, report });
-    else others.push({ id, sender, report });
+    const sentAt = Number(record.attributes?.SentTimestamp ?? report.sentAt);
+    if (report.kind === 'register') registers.push({ id, sender, report, sentAt });
+    else others.push({ id, sender, report, sentAt });
   }
   // Registrations first: what else they brought may be of an agent that was not known before.
   await register(registers, failed, deps);
-  const heartbeats: Of<'heartbeat'>[] = [];
   const leavings: Of<'leaving'>[] = [];
   const statuses: ReportedStatus[] = [];
-  for (const { id, sender, report } of await believed(others, failed, deps)) {
-    if (report.kind === 'heartbeat') heartbeats.push({ id, sender, report });
-    else if (report.kind === 'leaving') leavings.push({ id, sender, report });
+  for (const { report, ...signed } of await believed(others, failed, deps)) {
+    const { id } = signed;
+    if (report.kind === 'leaving') leavings.push({ ...signed, report });
     else if (report.kind === 'status') {
       const { agentId } = report;
       statuses.push(...report.statuses.map((status) => ({ messageId: id, agentId, status })));
     }
   }
-  await Promise.all([
-    beat(heartbeats, failed, deps),
-    leave(leavings, failed, deps),
-    applyStatuses(statuses, failed, deps),
-  ]);
+  await Promise.all([leave(leavings, failed, deps), applyStatuses(statuses, failed, deps)]);
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
@@ -88,7 +89,7 @@ async function register(
   const senders = [...Map.groupBy(registers, ({ sender }) => sender).values()];
   const newest = senders.flatMap((ofSender) => [...latest(ofSender).values()]);
   await mapLimit(newest, agentsAtOnce, async (received) => {
-    const { report, sender } = received;
+    const { report, sender, sentAt } = received;
     const { offer, sessionId, agentId } = report;
     const { identity: mode } = deps;
     // Whether it has another owner is for the store to say, in the same write.
@@ -96,25 +97,22 @@ async function register(
     if (verdict.kind === 'refused') return refuse([received], verdict.why, deps);
     await guarded(registers, agentId, failed, deps, async () => {
       const principal = mode === 'none' ? undefined : sender;
-      const outcome = await deps.store.registerAgent(offer, sessionId, deps.clock(), principal);
+      const outcome = await deps.store.registerAgent(offer, sessionId, sentAt, principal);
       if (outcome.kind === 'foreign') {
         const judged = checkIdentity({ agentId, caller: sender, owner: outcome.owner, mode });
         return refuse([received], judged.kind === 'refused' ? judged.why : 'it has another owner', deps);
       }
+      if (outcome.kind === 'superseded') return refuseSecond(report, deps);
       deps.log.info('agent registered', { agentId, pool: offer.pool, kind: outcome.kind });
     });
   });
 }
 
-async function beat(
-  heartbeats: readonly Of<'heartbeat'>[],
-  failed: Set<string>,
-  deps: AgentEventsDeps,
-): Promise<void> {
-  await mapLimit([...latest(heartbeats).values()], agentsAtOnce, async ({ report }) => {
-    await guarded(heartbeats, report.agentId, failed, deps, () =>
-      deps.store.heartbeat(report.agentId, report.sessionId, deps.clock()),
-    );
+function refuseSecond({ agentId, offer }: Of<'register'>['report'], { log, meter }: AgentEventsDeps): void {
+  meter.count('DuplicateAgents', 1);
+  log.error('two machines use one agent id; the one that came first is refused. Give each its own id', {
+    agentId,
+    host: offer.host,
   });
 }
 
@@ -128,19 +126,20 @@ async function leave(
   });
 }
 
-function latest<T extends { readonly report: AgentReport }>(messages: readonly T[]): Map<string, T> {
+/** The newest of each agent decides; queues may deliver out of order. */
+function latest<T extends Received>(messages: readonly T[]): Map<string, T> {
   const newest = new Map<string, T>();
   for (const message of messages) {
-    const { agentId, sentAt } = message.report;
+    const { agentId } = message.report;
     const known = newest.get(agentId);
-    if (!known || known.report.sentAt <= sentAt) newest.set(agentId, message);
+    if (!known || known.sentAt <= message.sentAt) newest.set(agentId, message);
   }
   return newest;
 }
 
 /** Runs the work of one agent; if it throws, every message of that agent comes again. */
 async function guarded(
-  messages: readonly { readonly id: string; readonly report: AgentReport }[],
+  messages: readonly Received[],
   agentId: string,
   failed: Set<string>,
   deps: AgentEventsDeps,

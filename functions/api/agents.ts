@@ -1,13 +1,15 @@
 // Agents and what is free on them; and for an agent itself, the list of what it should run.
 import type { AgentView } from '../../shared/api/views.ts';
 import { checkIdentity, type IdentityQuestion } from '../../shared/domain/agent/identity.ts';
+import { defaultSilentAfterMs, presenceOf } from '../../shared/domain/agent/presence.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
+import type { Roster } from '../../shared/model/roster.ts';
 import { isOnAgent, type TaskState } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger } from '../../shared/store/port.ts';
 import { taskLaunch } from '../launch.ts';
 import type { ApiDeps, ResourceHandler } from './context.ts';
-import { agentView } from './views.ts';
+import { agentView, isoTime } from './views.ts';
 
 const defaultLimit = 100;
 const agentsAtOnce = 16;
@@ -18,7 +20,13 @@ export const listAgents: ResourceHandler<'listAgents'> = async ({ query }, deps)
     { ...(pool !== undefined && { pool }) },
     { limit, ...(cursor !== undefined && { cursor }) },
   );
-  return { agents: await agentViews(page.items, deps), nextCursor: page.next ?? null };
+  const roster = await deps.store.getRoster();
+  const hold = roster?.hold;
+  return {
+    agents: await agentViews(page.items, roster, deps),
+    ...(hold && { hold: { ...hold, since: isoTime(hold.since) } }),
+    nextCursor: page.next ?? null,
+  };
 };
 
 export const getAgent: ResourceHandler<'getAgent'> = async ({ params }, deps) =>
@@ -26,19 +34,21 @@ export const getAgent: ResourceHandler<'getAgent'> = async ({ params }, deps) =>
 
 /** An agent with its tasks and when it was last seen. */
 export async function oneAgentView(entry: AgentWithLedger, deps: ApiDeps): Promise<AgentView> {
-  const [view] = await agentViews([entry], deps);
+  const [view] = await agentViews([entry], await deps.store.getRoster(), deps);
   if (view) return view;
   throw new BorealisError('INTERNAL', `agent ${entry.agent.agentId} cannot be shown`);
 }
 
-async function agentViews(entries: readonly AgentWithLedger[], deps: ApiDeps): Promise<AgentView[]> {
-  const [seen, tasks] = await Promise.all([
-    deps.store.lastSeen(entries.map(({ agent }) => agent.agentId)),
-    mapLimit(entries, agentsAtOnce, async ({ agent, ledger }) =>
-      ledger.live.length === 0 ? [] : deps.store.listOnAgent(agent.agentId),
-    ),
-  ]);
-  return entries.map((entry, index) => agentView(entry, tasks[index] ?? [], seen.get(entry.agent.agentId)));
+async function agentViews(
+  entries: readonly AgentWithLedger[],
+  roster: Roster | undefined,
+  deps: ApiDeps,
+): Promise<AgentView[]> {
+  return mapLimit(entries, agentsAtOnce, async (entry) => {
+    const { agent, ledger } = entry;
+    const tasks = ledger.live.length === 0 ? [] : await deps.store.listOnAgent(agent.agentId);
+    return agentView(entry, tasks, presenceOf(agent, roster, deps.silentAfterMs ?? defaultSilentAfterMs));
+  });
 }
 
 /** States in which an agent should be running the task; in the other on-agent states it should be ending it. */

@@ -21,6 +21,8 @@ export interface ApiDeps {
   readonly cluster: string;
   /** How the identity behind an agent is checked. */
   readonly identity: IdentityMode;
+  /** Agents not heard for so long are shown as silent; 60 s if absent. */
+  readonly silentAfterMs?: number;
   /** Of the software. */
   readonly version: string;
 }

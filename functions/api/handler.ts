@@ -1,6 +1,6 @@
 // The HTTP API as a Lambda function.
 import packageJson from '../../package.json' with { type: 'json' };
-import { apiEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { apiEnvSchema, parseEnv, silentAfter } from '../../shared/api/env.ts';
 import { createStore } from '../clients/store.ts';
 import { createConfigCache } from '../launch.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
@@ -20,6 +20,7 @@ export function createHandler(environment: Environment) {
     cluster: env.BOREALIS_CLUSTER,
     identity: env.AGENT_IDENTITY,
     version: packageJson.version,
+    silentAfterMs: silentAfter(env),
   });
 }
 

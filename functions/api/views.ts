@@ -1,5 +1,6 @@
 // Stored entities as the API shows them (shared/api/views.ts): ISO times, explicit nulls.
 import type { AgentView, DrainView, JobView, TaskView } from '../../shared/api/views.ts';
+import type { PresenceFacts } from '../../shared/domain/agent/presence.ts';
 import { desiredCount } from '../../shared/domain/job/desired.ts';
 import type { Drain } from '../../shared/model/agent.ts';
 import type { Job } from '../../shared/model/job.ts';
@@ -80,14 +81,23 @@ export function taskView(task: Task): TaskView {
 export function agentView(
   { agent, ledger }: AgentWithLedger,
   tasks: readonly Task[],
-  lastSeenAt: number | undefined,
+  { presence, lastSeenAt }: PresenceFacts,
 ): AgentView {
-  const { registeredAt, sessionId: _session, drain, ...offer } = agent;
+  const {
+    registeredAt,
+    sessionId: _id,
+    sessionAt: _since,
+    pastSessions: _past,
+    lostAt: _lost,
+    drain,
+    ...offer
+  } = agent;
   return {
     ...offer,
+    presence,
     drain: drain ? drainView(drain) : null,
     registeredAt: isoTime(registeredAt),
-    lastSeenAt: lastSeenAt === undefined ? null : isoTime(lastSeenAt),
+    lastSeenAt: isoTime(lastSeenAt),
     free: {
       cpuMilli: ledger.freeCpuMilli,
       ramMb: ledger.freeRamMb,

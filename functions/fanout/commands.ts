@@ -11,8 +11,8 @@ const maxKillsPerMessage = 100;
 export type CommandItem = { readonly launch: Task } | { readonly kill: string };
 
 /**
- * Commands for one agent in the order of `items`. A launch too large for any message is left out: the agent finds it
- * in the list it reconciles against (design D9).
+ * Commands for one agent in the order of `items`. Instead of a launch too large for any message the agent is told to
+ * fetch the list it reconciles against (design D9).
  */
 export async function agentCommands(
   items: readonly CommandItem[],
@@ -42,7 +42,10 @@ class CommandPacker {
 
   launch(task: TaskLaunch): void {
     const bytes = Buffer.byteLength(JSON.stringify(task));
-    if (bytes > maxCommandBytes) return;
+    if (bytes > maxCommandBytes) {
+      this.commands.push({ v: 1, kind: 'reconcile' });
+      return;
+    }
     const last = this.commands.at(-1);
     if (last?.kind === 'launch' && this.#bytes + bytes <= maxCommandBytes) {
       last.tasks.push(task);

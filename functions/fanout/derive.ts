@@ -3,7 +3,7 @@
 //   task   -> PENDING                    wake its pool
 //          -> THROTTLED                  unthrottle timer at its deadline
 //          PENDING -> ASSIGNED           LAUNCH to its agent
-//          killNeeded(from, to)          KILL to its agent
+//          killNeeded(each step)         KILL to its agent
 //          -> KILLING                    kill retry timer
 //          releasesResources(from, to)   give back to the ledger, then wake its pool
 //          KILLING -> ended              reconcile its job if that still waits (a re-created instance)
@@ -13,9 +13,11 @@
 //          another owner                 its command queue is the new owner's
 //          offer or mode changed         wake its pool
 //          -> DRAINING, or its deadline  wake the drainer
+//          lost, back                    event; wake its pool when it is back
 //   ledger nothing: whatever frees room also changes a task or an agent
 
 import { killNeeded, releasesResources } from '../../shared/domain/task/transitions.ts';
+import { canonicalJson } from '../../shared/lib/hash.ts';
 import type { Agent } from '../../shared/model/agent.ts';
 import type { BusEvent } from '../../shared/model/events.ts';
 import type { Job } from '../../shared/model/job.ts';
@@ -82,11 +84,20 @@ function onAgentEffects(before: Task, after: Task, agentId: string): Effect[] {
   if (before.state === 'PENDING' && after.state === 'ASSIGNED') {
     effects.push({ kind: 'launch', agentId, task: after });
   }
-  if (killNeeded(before.state, after.state)) effects.push({ kind: 'kill', agentId, taskId });
+  if (statesBetween(before, after).some(([from, to]) => killNeeded(from, to)))
+    effects.push({ kind: 'kill', agentId, taskId });
   if (after.state === 'KILLING') effects.push({ kind: 'killRetry', taskId });
   if (releasesResources(before.state, after.state)) effects.push(releaseOf(after, agentId));
   if (before.state === 'KILLING' && isTerminal(after.state)) effects.push(reconcileIfWaiting(after));
   return effects;
+}
+
+/** Each step of a write, and the whole of it: a kill may be asked for by either. */
+function statesBetween(before: Task, after: Task): (readonly [Task['state'], Task['state']])[] {
+  const added = after.events.slice(before.events.length).map(({ state }) => state);
+  const path = [before.state, ...added];
+  const steps = added.map((to, index) => [path[index] as Task['state'], to] as const);
+  return [...steps, [before.state, after.state]];
 }
 
 /** One write may carry several state changes (STARTING and RUNNING reported together); each is an event. */
@@ -188,17 +199,22 @@ function jobChange(
   return caughtUp && before.reconciledVersion !== after.reconciledVersion ? 'reconciled' : undefined;
 }
 
+type AgentChange = Extract<BusEvent, { detailType: 'Agent Change' }>['detail'];
+
 function agentEffects({ before, after }: Change<Agent>): Effect[] {
   const agent = after ?? before;
   if (!agent) return [];
   const { agentId, host, pool, mode } = agent;
-  const event = (change: 'registered' | 'changed' | 'removed'): Effect => ({
+  const event = (change: AgentChange['change']): Effect => ({
     kind: 'event',
     event: { detailType: 'Agent Change', detail: { v: 1, agentId, change, host, pool, mode } },
   });
   if (!after) return [event('removed')];
   const queue: Effect = { kind: 'agentQueue', agentId, owner: after.principal };
   if (!before) return [queue, { kind: 'wake', pool }, event('registered')];
+  if (before.lostAt === undefined && after.lostAt !== undefined) return [event('lost')];
+  if (before.lostAt !== undefined && after.lostAt === undefined)
+    return [{ kind: 'wake', pool }, event('returned')];
   if (sameOffer(before, after)) return [];
   const drains = after.mode === 'DRAINING' && !sameDrain(before, after);
   return [
@@ -215,6 +231,9 @@ function sameDrain(a: Agent, b: Agent): boolean {
 
 /** A new session of the same agent with the same offer is no news to anyone. */
 function sameOffer(a: Agent, b: Agent): boolean {
-  const offer = ({ registeredAt: _at, sessionId: _session, ...rest }: Agent) => JSON.stringify(rest);
+  const offer = (agent: Agent) => {
+    const { registeredAt: _at, sessionId: _id, sessionAt: _since, pastSessions: _past, ...rest } = agent;
+    return canonicalJson(rest);
+  };
   return offer(a) === offer(b);
 }

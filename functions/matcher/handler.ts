@@ -1,6 +1,6 @@
 // The matcher as a Lambda function: one invocation at a time per pool, since the queue's message group is the pool.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { matcherEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { matcherEnvSchema, parseEnv, silentAfter } from '../../shared/api/env.ts';
 import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { matcherWakeSchema } from '../../shared/model/wake.ts';
 import { createMessagePort } from '../clients/message-port.ts';
@@ -23,7 +23,15 @@ export function createHandler(environment: Environment) {
   const { clock } = platform;
   const reasons = createReasonWriter(store, clock);
   const wakes = createWakeFilter();
-  const deps = { store, reasons, timeouts: defaultTimeouts, clock, log, meter };
+  const deps = {
+    store,
+    reasons,
+    timeouts: defaultTimeouts,
+    clock,
+    log,
+    meter,
+    silentAfterMs: silentAfter(env),
+  };
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event, context) =>
     processGroups(event, {
       schema: matcherWakeSchema,

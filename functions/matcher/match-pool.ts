@@ -7,12 +7,14 @@
 //
 // Tasks or room that appear meanwhile bring their own wake-up, so a page that is not full is the last one.
 import { setTimeout as pause } from 'node:timers/promises';
+import { defaultSilentAfterMs, presenceOf } from '../../shared/domain/agent/presence.ts';
 import { type PlacementPlan, planPlacement, type RunningTask } from '../../shared/domain/placement/index.ts';
 import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
 import type { Ledger } from '../../shared/model/agent.ts';
 import { jobPath, liveId } from '../../shared/model/job-key.ts';
+import type { Roster } from '../../shared/model/roster.ts';
 import { backOff, mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, PendingRow, Store } from '../../shared/store/port.ts';
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
@@ -39,12 +41,15 @@ export interface MatcherDeps {
     | 'getJob'
     | 'listTasks'
     | 'putReasons'
+    | 'getRoster'
   >;
   readonly reasons: ReasonWriter;
   readonly timeouts: StateTimeouts;
   readonly clock: Clock;
   readonly log: Log;
   readonly meter: MetricPort;
+  /** Agents not heard for so long get no tasks; 60 s if absent. */
+  readonly silentAfterMs?: number;
   /** Replaced in tests. */
   readonly sleep?: (ms: number) => Promise<void>;
   readonly limits?: Partial<MatcherLimits>;
@@ -120,6 +125,7 @@ class MatchRun {
   readonly #deps: MatcherDeps;
   readonly #limits: MatcherLimits;
   #agents: Map<string, AgentWithLedger> | undefined;
+  #roster: Roster | undefined;
   /** Live ids of every ledger as loaded. A lagging index may list a task that an earlier run has placed. */
   readonly #live = new Set<string>();
   #running: RunningTask[] = [];
@@ -236,7 +242,9 @@ class MatchRun {
 
   async #loadAgents(): Promise<void> {
     this.#agentsReadAt = this.#deps.clock();
-    const agents = await this.#deps.store.loadPool(this.#pool);
+    const { store } = this.#deps;
+    const [agents, roster] = await Promise.all([store.loadPool(this.#pool), store.getRoster()]);
+    this.#roster = roster;
     this.#agents = new Map(agents.map((entry) => [entry.agent.agentId, entry]));
     for (const { ledger } of agents) this.#noteLive(ledger);
   }
@@ -268,7 +276,12 @@ class MatchRun {
       resources: row.resources,
       constraints: row.constraints,
     }));
-    const snapshot = { agents: [...(this.#agents?.values() ?? [])], pending, running: this.#running };
+    const { silentAfterMs = defaultSilentAfterMs } = this.#deps;
+    const agents = [...(this.#agents?.values() ?? [])].map(({ agent, ledger }) => {
+      const { presence } = presenceOf(agent, this.#roster, silentAfterMs);
+      return { agent: { ...agent, presence }, ledger };
+    });
+    const snapshot = { agents, pending, running: this.#running };
     return planPlacement(snapshot, this.#deps.clock());
   }
 

@@ -2,6 +2,7 @@
 // API answer. At most 50 metrics: with that, three dashboards of an account cost nothing.
 import { Dashboard, GraphWidget, type IMetric, PeriodOverride, TextWidget } from 'aws-cdk-lib/aws-cloudwatch';
 import type { Construct } from 'constructs';
+import { heartbeatQueueName } from '../../shared/model/names.ts';
 import type { Watched } from '../stacks/observability.ts';
 import { awsMetric, ownMetric } from './metrics.ts';
 
@@ -66,7 +67,9 @@ function latenessWidgets({ cluster, functions, queues }: Watched): GraphWidget[]
     ),
     graph(
       'Oldest message by queue',
-      queues.map(({ queue }) => awsMetric(oldest, queue, 'Maximum', short(queue, cluster))),
+      [...queues.map(({ queue }) => queue), heartbeatQueueName(cluster)].map((queue) =>
+        awsMetric(oldest, queue, 'Maximum', short(queue, cluster)),
+      ),
       8,
       's',
     ),

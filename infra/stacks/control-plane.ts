@@ -10,6 +10,7 @@ import type {
   FanoutEnv,
   MatcherEnv,
   ReconcilerEnv,
+  RollCallEnv,
   StoreEnv,
   SweeperEnv,
   TimersEnv,
@@ -41,6 +42,7 @@ export class ControlPlaneStack extends Stack {
       STATE_TABLE: state.tables.state.tableName,
       NOTES_TABLE: state.tables.notes.tableName,
       METER_CAPACITY: settings.meter ? 'true' : 'false',
+      AGENT_LOST_AFTER_SECS: settings.agentLostAfterSecs,
     };
     this.apiId = this.api(props, base).api.apiId;
     this.fanout(props, base);
@@ -48,6 +50,7 @@ export class ControlPlaneStack extends Stack {
     this.agentEvents(props, base);
     this.sweeper(props, base);
     this.drainer(props, base);
+    this.rollCall(props, base);
   }
 
   private api({ settings, state }: ControlPlaneStackProps, base: StoreEnv): HttpRoutes {
@@ -150,7 +153,7 @@ export class ControlPlaneStack extends Stack {
     const agentEvents = new ServiceFunction<AgentEventsEnv>(this, 'AgentEvents', {
       name: 'agent-events',
       cluster: settings.cluster,
-      description: 'Takes in what agents report: registrations, heartbeats, task status.',
+      description: 'Takes in what agents report: registrations, task status.',
       timeout: workTimeout.agentEvents,
       environment: { ...base, AGENT_IDENTITY: settings.agentIdentity },
     });
@@ -178,7 +181,7 @@ export class ControlPlaneStack extends Stack {
     state.queues.reconciler.grantSendMessages(sweeper.function);
     new MinuteSchedule(this, 'Sweep', {
       name: `borealis-${settings.cluster}-sweep`,
-      description: 'Stuck tasks, lost agents, forgotten wake-ups.',
+      description: 'Stuck tasks, forgotten wake-ups.',
       worker: sweeper,
     });
   }
@@ -197,6 +200,31 @@ export class ControlPlaneStack extends Stack {
     grantData(drainer, state);
     state.queues.drainer.grantSendMessages(drainer.function);
     new QueueWorker(this, 'DrainerWork', { queue: state.queues.drainer, worker: drainer });
+  }
+
+  private rollCall({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
+    const rollCall = new ServiceFunction<RollCallEnv>(this, 'RollCall', {
+      name: 'roll-call',
+      cluster: settings.cluster,
+      description:
+        'Hears the heartbeats of all agents, declares lost who is silent and takes back who returns.',
+      timeout: workTimeout.rollCall,
+      // It mostly waits for the queue.
+      memoryMb: 256,
+      environment: {
+        ...base,
+        AGENT_IDENTITY: settings.agentIdentity,
+        HEARTBEAT_QUEUE_URL: state.heartbeats.queueUrl,
+      },
+    });
+    grantData(rollCall, state);
+    state.heartbeats.grantSendMessages(rollCall.function);
+    state.heartbeats.grantConsumeMessages(rollCall.function);
+    new MinuteSchedule(this, 'CallRoll', {
+      name: `borealis-${settings.cluster}-roll-call`,
+      description: 'Lost agents.',
+      worker: rollCall,
+    });
   }
 
   /** Rights on the command queues of this cluster's agents, which are made while the cluster runs. */

@@ -7,7 +7,7 @@ import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { intakeQueueName } from '../../shared/model/names.ts';
+import { heartbeatQueueName, intakeQueueName } from '../../shared/model/names.ts';
 import { notesTable, stateTable } from '../../shared/store/tables.ts';
 import { AgentQueues } from '../constructs/agent-queues.ts';
 import { DlqAlarm } from '../constructs/dlq-alarm.ts';
@@ -30,6 +30,8 @@ export class StateStack extends Stack {
     readonly drainer: Queue;
     readonly agentReports: Queue;
   };
+  /** Emptied by the roll call every minute. */
+  readonly heartbeats: Queue;
   /** Notes of the stream records that the fan-out gave up on. */
   readonly streamDeadLetters: Queue;
   readonly bus: EventBus;
@@ -80,6 +82,15 @@ export class StateStack extends Stack {
         meaning: 'Reports of an agent could not be taken in: the state of its tasks may be out of date.',
       }).queue,
     };
+    this.heartbeats = new Queue(this, 'Heartbeats', {
+      queueName: heartbeatQueueName(cluster),
+      // Longer than a roll call runs: what it could not store, the next one hears.
+      visibilityTimeout: visibilityFor(workTimeout.rollCall),
+      // What is older says nothing any more; after an outage there is no backlog to work off.
+      retentionPeriod: Duration.minutes(5),
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+    });
     // Here, because the functions that make such queues are gone when this stack is deleted.
     new AgentQueues(this, 'AgentQueues', cluster);
     this.streamDeadLetters = new Queue(this, 'StreamDeadLetters', {

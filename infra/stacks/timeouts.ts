@@ -10,6 +10,7 @@ export const workTimeout = {
   agentEvents: Duration.seconds(30),
   drainer: Duration.seconds(120),
   fanout: Duration.seconds(60),
+  rollCall: Duration.seconds(55),
 } as const;
 
 /** Between two passes over the agents that are being emptied; the same as in functions/messages.ts. */

@@ -9,7 +9,15 @@ const base = {
   NOTES_TABLE: z.string().min(3),
   /** 'INDEXES' makes the store count write units; off in production by default. */
   METER_CAPACITY: z.enum(['true', 'false']).default('false'),
+  /** An agent that was silent for so long is lost. */
+  AGENT_LOST_AFTER_SECS: z.coerce.number().int().min(60).default(90),
 };
+
+/** Silence after which an agent gets no tasks, milliseconds: well before it is lost. */
+export function silentAfter(env: { readonly AGENT_LOST_AFTER_SECS: number }): number {
+  return Math.round((env.AGENT_LOST_AFTER_SECS * 1000 * 2) / 3);
+}
+
 /** How the identity behind an agent is checked (shared/domain/agent/identity.ts). */
 const identity = { AGENT_IDENTITY: z.enum(['none', 'bound', 'session']) };
 export const apiEnvSchema = z.object({ ...base, ...identity });
@@ -37,6 +45,7 @@ export const sweeperEnvSchema = z.object({
   RECONCILER_QUEUE_URL: z.string(),
   DRAINER_QUEUE_URL: z.string(),
 });
+export const rollCallEnvSchema = z.object({ ...base, ...identity, HEARTBEAT_QUEUE_URL: z.string() });
 /** It touches no table. */
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 
@@ -50,6 +59,7 @@ export type ReconcilerEnv = z.input<typeof reconcilerEnvSchema>;
 export type AgentEventsEnv = z.input<typeof agentEventsEnvSchema>;
 export type TimersEnv = z.input<typeof timersEnvSchema>;
 export type SweeperEnv = z.input<typeof sweeperEnvSchema>;
+export type RollCallEnv = z.input<typeof rollCallEnvSchema>;
 export type AgentQueuesEnv = z.input<typeof agentQueuesEnvSchema>;
 
 /** Parses an environment; throws INTERNAL naming each missing or wrong variable. */

@@ -98,21 +98,33 @@ const drainViewSchema = z.object({
 });
 export type DrainView = z.infer<typeof drainViewSchema>;
 
-export const agentViewSchema = agentSchema.omit({ registeredAt: true, sessionId: true, drain: true }).extend({
-  mode: z.enum(agentModes),
-  /** Null unless the agent is being emptied, or has been. */
-  drain: drainViewSchema.nullable(),
-  registeredAt: isoTime,
-  lastSeenAt: isoTime.nullable(),
-  free: z.object({
-    cpuMilli: z.number(),
-    ramMb: z.number(),
-    diskMb: z.number(),
-    gpuMilli: z.array(z.number()),
-  }),
-  /** Tasks whose resources are taken. */
-  tasks: z.array(z.string()),
-});
+export const agentViewSchema = agentSchema
+  .omit({
+    registeredAt: true,
+    sessionId: true,
+    sessionAt: true,
+    pastSessions: true,
+    lostAt: true,
+    drain: true,
+  })
+  .extend({
+    mode: z.enum(agentModes),
+    /** silent: not heard for a while, gets no tasks. lost: declared so, its tasks were dealt with. */
+    presence: z.enum(['present', 'silent', 'lost']),
+    /** Null unless the agent is being emptied, or has been. */
+    drain: drainViewSchema.nullable(),
+    registeredAt: isoTime,
+    /** Heard by the roll call of each minute. */
+    lastSeenAt: isoTime.nullable(),
+    free: z.object({
+      cpuMilli: z.number(),
+      ramMb: z.number(),
+      diskMb: z.number(),
+      gpuMilli: z.array(z.number()),
+    }),
+    /** Tasks whose resources are taken. */
+    tasks: z.array(z.string()),
+  });
 export type AgentView = z.infer<typeof agentViewSchema>;
 
 /** How far a drain is. `hold` null: the next pass ends the task. */
@@ -146,6 +158,15 @@ export type DrainStatus = z.infer<typeof drainStatusSchema>;
 
 export const agentListSchema = z.object({
   agents: z.array(agentViewSchema),
+  /** Present while silent agents are not declared lost: LATE - heartbeats were late; MASS - too many fell silent. */
+  hold: z
+    .object({
+      reason: z.enum(['LATE', 'MASS']),
+      since: isoTime,
+      silent: z.number().int(),
+      agents: z.number().int(),
+    })
+    .optional(),
   nextCursor: z.string().nullable(),
 });
 

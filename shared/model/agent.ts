@@ -67,5 +67,11 @@ export const agentSchema = offerSchema.extend({
   sessionId: z.string(),
   /** Unique id of the IAM identity the agent id belongs to; absent where identities are not checked, or after a rebind. */
   principal: z.string().max(256).optional(),
+  /** When that session registered, by the intake queue's clock. */
+  sessionAt: z.number().int().optional(),
+  /** Sessions that this one followed, newest first. */
+  pastSessions: z.array(z.string()).optional(),
+  /** It has been silent for so long that it was declared lost at this time; absent once it is back. */
+  lostAt: z.number().int().optional(),
 });
 export type Agent = z.infer<typeof agentSchema>;

@@ -33,11 +33,11 @@ const jobChangeSchema = jobKeySchema.extend({
   at: isoTime,
 });
 
-/** An agent registered or changed its offer or mode. */
+/** An agent registered, changed its offer or mode, fell silent for too long, came back, or left for good. */
 const agentChangeSchema = z.object({
   v: z.literal(1),
   agentId: agentIdSchema,
-  change: z.enum(['registered', 'changed', 'removed']),
+  change: z.enum(['registered', 'changed', 'lost', 'returned', 'removed']),
   host: z.string(),
   pool: z.string(),
   mode: z.enum(agentModes),

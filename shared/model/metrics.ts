@@ -83,6 +83,32 @@ export const metricTable = {
     service: 'agent-events',
     meaning: 'Messages on the intake queue that cannot be read; they end in the dead-letter queue.',
   },
+  DuplicateAgents: {
+    unit: 'Count',
+    service: 'agent-events',
+    meaning:
+      'Registrations of a process that another one of the same agent id had followed: two machines share an id.',
+  },
+  AgentsLost: {
+    unit: 'Count',
+    service: 'roll-call',
+    meaning: 'Agents declared lost: silent for too long.',
+  },
+  AgentsReturned: {
+    unit: 'Count',
+    service: 'roll-call',
+    meaning: 'Lost agents that were heard again and take tasks again.',
+  },
+  AgentsHeld: {
+    unit: 'Count',
+    service: 'roll-call',
+    meaning: 'Silent agents that are not declared lost, because silence is no evidence now.',
+  },
+  MalformedHeartbeats: {
+    unit: 'Count',
+    service: 'roll-call',
+    meaning: 'Messages on the queue of heartbeats that cannot be read; they are dropped.',
+  },
 } as const satisfies Readonly<Record<string, MetricDefinition>>;
 
 export type MetricName = keyof typeof metricTable;

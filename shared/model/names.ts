@@ -10,5 +10,10 @@ export function intakeQueueName(cluster: string): string {
   return `borealis-${cluster}-intake`;
 }
 
+/** The queue of heartbeats: nothing is called for each, a roll call empties it every minute. */
+export function heartbeatQueueName(cluster: string): string {
+  return `borealis-${cluster}-heartbeats`;
+}
+
 /** Source of every event on the bus. */
 export const eventSource = 'borealis';

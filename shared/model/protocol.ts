@@ -28,7 +28,8 @@ const envelope = {
 };
 export const agentReportSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...envelope, kind: z.literal('register'), offer: offerSchema }),
-  z.strictObject({ ...envelope, kind: z.literal('heartbeat') }),
+  /** To a queue of its own. `tasks`: how many the agent has that have not ended. */
+  z.strictObject({ ...envelope, kind: z.literal('heartbeat'), tasks: z.number().int().min(0).optional() }),
   /** The machine will go; sent again until it does. */
   z.strictObject({
     ...envelope,
@@ -59,6 +60,8 @@ export type TaskLaunch = z.infer<typeof taskLaunchSchema>;
 export const agentCommandSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal(1), kind: z.literal('launch'), tasks: z.array(taskLaunchSchema).min(1) }),
   z.object({ v: z.literal(1), kind: z.literal('kill'), taskIds: z.array(taskIdSchema).min(1) }),
+  /** Fetch the level now: something is new that no message can carry. */
+  z.object({ v: z.literal(1), kind: z.literal('reconcile') }),
 ]);
 export type AgentCommand = z.infer<typeof agentCommandSchema>;
 

@@ -4,6 +4,7 @@ import * as z from 'zod';
 export const reasonCodes = [
   'DEDICATED', // the agent is dedicated and the task has no `dedicated` constraint
   'MAINTENANCE', // draining or drained
+  'AWAY', // silent or lost
   'CONSTRAINT', // a value constraint is not met, or a limit names an attribute the agent lacks
   'LIMIT', // a limit constraint is reached
   'GPU_MODEL', // no card of an acceptable model

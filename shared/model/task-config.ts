@@ -78,6 +78,15 @@ export const constraintSchema = z.discriminatedUnion('kind', [
 ]);
 export type Constraint = z.infer<typeof constraintSchema>;
 
+/** What becomes of a task whose agent is lost (spec/task-lifecycle.md section 8); without one it is LOST at once. */
+export const partitionPolicySchema = z.strictObject({
+  /** False: wait until the agent returns or somebody acts. */
+  reschedule: z.boolean().default(true),
+  /** Seconds the agent has to come back before the task is LOST and replaced; at most a week. */
+  delaySecs: z.number().int().min(0).max(604_800).default(0),
+});
+export type PartitionPolicy = z.infer<typeof partitionPolicySchema>;
+
 export const taskConfigSchema = z.strictObject({
   /** Restart whatever ends. */
   service: z.boolean(),
@@ -104,5 +113,7 @@ export const taskConfigSchema = z.strictObject({
   healthCheck: healthCheckSchema.optional(),
   /** Absent = no HTTP steps before SIGTERM. */
   httpLifecycle: httpLifecycleSchema.optional(),
+  /** Absent = LOST and replaced as soon as its agent is lost. */
+  partitionPolicy: partitionPolicySchema.optional(),
 });
 export type TaskConfig = z.infer<typeof taskConfigSchema>;

@@ -23,3 +23,7 @@ export const timerSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal(1), kind: z.literal('killRetry'), taskId: taskIdSchema, previousMs: z.number() }),
 ]);
 export type Timer = z.infer<typeof timerSchema>;
+
+/** Queue of heartbeats: sent by each roll call at its own time (epoch ms), to be found by the next. */
+export const probeSchema = z.object({ v: z.literal(1), probe: z.number().int() });
+export type Probe = z.infer<typeof probeSchema>;

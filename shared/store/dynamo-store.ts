@@ -8,7 +8,7 @@ import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, listDraining, loadPool } from './read/agents.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled } from './read/jobs.ts';
-import { getReasons, lastSeen } from './read/notes.ts';
+import { getReasons, getRoster } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
 import {
@@ -28,12 +28,13 @@ import { deferDue } from './tx/defer-due.ts';
 import { deferUpdate } from './tx/defer-update.ts';
 import { dropCallback } from './tx/drop-callback.ts';
 import { insertTasks } from './tx/insert-tasks.ts';
-import { putHeartbeat } from './tx/put-heartbeat.ts';
 import { putReasons } from './tx/put-reasons.ts';
+import { putRoster } from './tx/put-roster.ts';
 import { putRow } from './tx/put-row.ts';
 import { registerAgent } from './tx/register-agent.ts';
 import { releaseResources } from './tx/release-resources.ts';
 import { replaceTask } from './tx/replace-task.ts';
+import { setAgentLost } from './tx/set-agent-lost.ts';
 import { setAgentMode } from './tx/set-agent-mode.ts';
 import { transitionTask } from './tx/transition-task.ts';
 import { transitionTasks } from './tx/transition-tasks.ts';
@@ -113,8 +114,8 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     putReasons: (reasons) => putReasons(connection, reasons),
     getReasons: (key) => getReasons(connection, key, clock()),
 
-    registerAgent: (offer, sessionId, now, principal) =>
-      registerAgent(connection, { offer, sessionId, now, principal }),
+    registerAgent: (offer, sessionId, sentAt, principal) =>
+      registerAgent(connection, { offer, sessionId, sentAt, principal }),
     bindAgent: (agentId, principal) => bindAgent(connection, agentId, principal),
     getAgent: (agentId) => getAgent(connection, agentId),
     listAgents: (filter, page) => listAgents(connection, filter, page),
@@ -122,8 +123,9 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     listOnAgent: (agentId) => listOnAgent(connection, agentId),
     setAgentMode: (read, next) => setAgentMode(connection, read, next),
     listDraining: () => listDraining(connection),
-    heartbeat: (agentId, sessionId, at) => putHeartbeat(connection, { agentId, sessionId, at }),
-    lastSeen: (agentIds) => lastSeen(connection, agentIds),
+    setAgentLost: (read, lostAt) => setAgentLost(connection, read, lostAt),
+    getRoster: (options) => getRoster(connection, options?.isConsistent === true),
+    putRoster: (roster, madeFrom) => putRoster(connection, roster, madeFrom),
 
     listDue: (shard, now, limit) => listDue(connection, { shard, now, limit }),
     deferDue: (task) => deferDue(connection, task),

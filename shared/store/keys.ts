@@ -13,7 +13,7 @@
 //          UPDATES#<role>           <updateId>                      directory of a role's updates
 //   due index: tasks with a deadline under <shard>, jobs whose newest spec is not carried out under J#<shard>, updates
 //              whose execution is to be looked at under U#<shard>, agents that are being emptied under D#
-//   notes  SEEN#<agentId>           SEEN                            last heartbeat
+//   notes  ROSTER                   ROSTER                          when each agent was last heard
 //          REASONS#<job path>       <configId>                      why its tasks wait
 //          POOLS                    <pool>                          pools that ever had a task
 //          CALLBACK#<updateId>      CALLBACK                        what an update's execution waits with
@@ -119,9 +119,8 @@ export function ledgerKeyOf(agentId: string): Key {
   return { pk: agentPartition(shardOf(agentId, agentShards)), sk: `${ledgerPrefix}${agentId}` };
 }
 
-export function seenKeyOf(agentId: string): Key {
-  return { pk: `SEEN#${agentId}`, sk: 'SEEN' };
-}
+/** The one roster of the cluster, in the notes table. */
+export const rosterKey: Key = { pk: 'ROSTER', sk: 'ROSTER' };
 
 export function reasonsPartition(key: JobKey): string {
   return `REASONS#${jobPath(key)}`;

@@ -6,6 +6,7 @@ import type { Job } from '../model/job.ts';
 import type { JobKey } from '../model/job-key.ts';
 import type { PendingReason } from '../model/reason.ts';
 import type { Grant, Resources } from '../model/resources.ts';
+import type { Roster } from '../model/roster.ts';
 import type { Task } from '../model/task.ts';
 import type { Constraint, TaskConfig } from '../model/task-config.ts';
 import type { InstanceEvent, UpdateRecord } from '../model/update.ts';
@@ -224,15 +225,18 @@ export interface Store {
   // -- agents --
   /**
    * First registration writes agent and ledger; a later one updates the offer and keeps the ledger's commitments. An
-   * agent without an owner gets `principal` for one; with another owner nothing is written.
+   * agent without an owner gets `principal` for one. `sentAt` is the queue's time. Nothing is written if the agent has
+   * another owner (`foreign`), if an older process than the present one registers (`stale`), or one that the present one
+   * had followed, which means that two machines share the id (`superseded`).
    */
   registerAgent(
     offer: Offer,
     sessionId: string,
-    now: number,
+    sentAt: number,
     principal?: string,
   ): Promise<
-    { readonly kind: 'registered' | 'updated' } | { readonly kind: 'foreign'; readonly owner: string }
+    | { readonly kind: 'registered' | 'updated' | 'stale' | 'superseded' }
+    | { readonly kind: 'foreign'; readonly owner: string }
   >;
   /** Hands an agent id to another identity; without one, to whoever registers it next. */
   bindAgent(agentId: string, principal: string | undefined): Promise<{ readonly kind: 'bound' | 'unknown' }>;
@@ -255,8 +259,21 @@ export interface Store {
   ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
   /** Agents whose mode is DRAINING, earliest deadline first. Found through an index: a new one may be missing. */
   listDraining(): Promise<readonly AgentWithLedger[]>;
-  heartbeat(agentId: string, sessionId: string, at: number): Promise<void>;
-  lastSeen(agentIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Declares an agent lost, or back if `lostAt` is undefined, on condition that its row and ledger are as they were
+   * read. The ledger's version moves on, so that a placement planned before is refused.
+   */
+  setAgentLost(
+    read: AgentWithLedger,
+    lostAt: number | undefined,
+  ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
+  /** When each agent was last heard; undefined before the first roll call. */
+  getRoster(options?: { readonly isConsistent: boolean }): Promise<Roster | undefined>;
+  /** Replaces the roster if its version is still `madeFrom` (undefined: there was none). */
+  putRoster(
+    roster: Roster,
+    madeFrom: number | undefined,
+  ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
 
   // -- sweeping --
   /** Tasks whose index entry is due in one shard; the row's own deadlineAt decides (lazy timer). */

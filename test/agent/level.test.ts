@@ -41,7 +41,9 @@ describe('an agent and its level', () => {
     await fetched(transport, 3);
     await waitFor(() => expect(transport.acknowledged).toHaveLength(3));
     expect(startsOf(workDir, task)).toEqual(['a']);
-    expect(transport.statusesOf(task.taskId).map((status) => status.state)).toEqual(['STARTING', 'RUNNING']);
+    // The level stays behind, so the agent tells again and again how far it is; but it never starts over.
+    const states = transport.statusesOf(task.taskId).map(({ state }) => state);
+    expect(states.slice(states.indexOf('RUNNING')).every((state) => state === 'RUNNING')).toBe(true);
   });
 
   it('ends a task whose kill message was lost', async () => {
@@ -125,8 +127,72 @@ describe('an agent and its level', () => {
     await reported(task, 'KILLED');
   });
 
-  it('sends heartbeats', async () => {
-    const { transport } = await startAgent({ timings: { heartbeatMs: 20 } });
+  it('reports again how far its tasks are when the control plane took it for lost', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const task = launchOf(sleeper);
+    launch(task);
+    await reported(task, 'RUNNING');
+    transport.level = () => ({
+      ...levelOf([task, true]),
+      tasks: [{ state: 'PARTITIONED', run: true, launch: task }],
+    });
+    const told = () => transport.statusesOf(task.taskId).filter(({ state }) => state === 'RUNNING').length;
+    await waitFor(() => expect(told()).toBeGreaterThan(1));
+  });
+
+  it('reports what it should be running and knows nothing of as lost, and does not start it', async () => {
+    const { transport, reported, workDir } = await startAgent(often);
+    const task = launchOf(sleeper);
+    transport.level = () => ({
+      ...levelOf([task, true]),
+      tasks: [{ state: 'RUNNING', run: true, launch: task }],
+    });
+    await reported(task, 'LOST');
+    expect(startsOf(workDir, task)).toEqual([]);
+  });
+
+  it('tells of a task that the level misses, before it ends it by itself', async () => {
+    const { transport, reported, launch } = await startAgent({ timings: { reconcileMs: 400 } });
+    const task = launchOf(sleeper);
+    launch(task);
+    await reported(task, 'RUNNING');
+    transport.level = () => levelOf();
+    await reported(task, 'KILLED');
+    expect(transport.statusesOf(task.taskId).map(({ state }) => state)).toEqual([
+      'STARTING',
+      'RUNNING',
+      'RUNNING',
+      'KILLED',
+    ]);
+  });
+
+  it('fetches the level at once when it is told to', async () => {
+    const { transport } = await startAgent({ timings: { reconcileMs: 600_000 } });
+    transport.level = () => levelOf();
+    await waitFor(() => expect(transport.levelRequests).toBe(1));
+    transport.command({ v: 1, kind: 'reconcile' });
+    await waitFor(() => expect(transport.levelRequests).toBe(2));
+  });
+
+  it('fetches the level rarely while it has no tasks', async () => {
+    const { transport, reported, launch } = await startAgent({ timings: { reconcileMs: 20 } });
+    transport.level = () => levelOf();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const idle = transport.levelRequests;
+    expect(idle).toBeLessThanOrEqual(2);
+    const task = launchOf(sleeper);
+    transport.level = () => levelOf([task, true]);
+    launch(task);
+    await reported(task, 'RUNNING');
+    await fetched(transport, 5);
+  });
+
+  it('sends heartbeats that say how many tasks it has', async () => {
+    const { transport, launch } = await startAgent({ timings: { heartbeatMs: 20 } });
+    launch(launchOf(sleeper));
+    const tasks = () =>
+      transport.reports.flatMap((report) => (report.kind === 'heartbeat' ? report.tasks : []));
+    await waitFor(() => expect(tasks().at(-1)).toBe(1));
     await waitFor(() =>
       expect(transport.reports.filter((report) => report.kind === 'heartbeat').length).toBeGreaterThan(3),
     );

@@ -13,7 +13,7 @@ import { parseGpuNames } from '../../agent/offer.ts';
 import { createSqsTransport } from '../../agent/sqs-transport.ts';
 import { startSqsEngine } from '../../local/engines/sqs-engine.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
-import { agentQueueName } from '../../shared/model/names.ts';
+import { agentQueueName, heartbeatQueueName } from '../../shared/model/names.ts';
 import { waitFor } from './fakes/agent-fixture.ts';
 import { launchOf } from './fakes/launches.ts';
 
@@ -62,14 +62,28 @@ async function fixture(answer: { status: number; body: unknown } = { status: 404
 const never = new AbortController().signal;
 
 describe('the SQS transport', () => {
-  it('sends reports to the intake queue', async () => {
+  const envelope = { v: 1, agentId: 'a-1', sessionId: 's', sentAt: 1 } as const;
+  const statuses = [
+    {
+      taskId: launchOf({ processes: [{ name: 'a', cmdline: 'x' }] }).taskId,
+      state: 'RUNNING' as const,
+      at: 1,
+    },
+  ];
+
+  it('sends reports to the intake queue, heartbeats to their own', async () => {
     const { transport, client, intakeUrl } = await fixture();
-    const report = { v: 1, kind: 'heartbeat', agentId: 'a-1', sessionId: 's', sentAt: 1 } as const;
-    await transport.send(report);
-    const { Messages } = await client.send(
-      new ReceiveMessageCommand({ QueueUrl: intakeUrl, WaitTimeSeconds: 5 }),
-    );
-    expect(JSON.parse(Messages?.[0]?.Body ?? '')).toEqual(report);
+    const made = await client.send(new CreateQueueCommand({ QueueName: heartbeatQueueName('test') }));
+    const bodyIn = async (QueueUrl: string) => {
+      const { Messages } = await client.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 5 }));
+      return JSON.parse(Messages?.[0]?.Body ?? '') as unknown;
+    };
+    const status = { ...envelope, kind: 'status', statuses } as const;
+    const heartbeat = { ...envelope, kind: 'heartbeat', tasks: 0 } as const;
+    await transport.send(status);
+    await transport.send(heartbeat);
+    expect(await bodyIn(intakeUrl)).toEqual(status);
+    expect(await bodyIn(made.QueueUrl as string)).toEqual(heartbeat);
   });
 
   it('rejects while its queue does not exist and receives once it does', async () => {

@@ -30,6 +30,7 @@ function agent(over: Partial<AgentView> = {}): AgentView {
     attributes: {},
     capacity: { cpuMilli: 4000, ramMb: 8192, diskMb: 100, gpus: [], portRange: [31_000, 32_000] },
     registeredAt: '2026-11-22T10:00:00.000Z',
+    presence: 'present',
     lastSeenAt: null,
     free: { cpuMilli: 2500, ramMb: 8192, diskMb: 100, gpuMilli: [] },
     tasks: [taskId],

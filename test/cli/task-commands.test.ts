@@ -27,6 +27,7 @@ function agentView(attributes: AgentView['attributes']): AgentView {
     attributes,
     capacity: { cpuMilli: 4000, ramMb: 8192, diskMb: 100, gpus: ['T4'], portRange: [31_000, 32_000] },
     registeredAt: '2026-11-22T10:00:00.000Z',
+    presence: 'present',
     lastSeenAt: null,
     free: { cpuMilli: 2500, ramMb: 8192, diskMb: 100, gpuMilli: [400] },
     tasks: ['www~prod~hello~0~1~abcd1234'],

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ledgerFromCapacity } from '../../shared/domain/placement/ledger.ts';
+import type { Roster } from '../../shared/model/roster.ts';
 import {
   assignment,
   assignOne,
@@ -20,7 +22,7 @@ export function agentsContract(subject: () => StoreUnderTest): void {
       expect(await store.getAgent(offer.agentId)).toBeUndefined();
       expect(await store.registerAgent(offer, 'session-1', t0)).toEqual({ kind: 'registered' });
       const expected = {
-        agent: { ...offer, mode: 'NONE', registeredAt: t0, sessionId: 'session-1' },
+        agent: { ...offer, mode: 'NONE', registeredAt: t0, sessionId: 'session-1', sessionAt: t0 },
         ledger: ledgerFromCapacity(offer.agentId, offer.capacity),
       };
       expect(await store.getAgent(offer.agentId)).toEqual(expected);
@@ -39,7 +41,13 @@ export function agentsContract(subject: () => StoreUnderTest): void {
       const renamed = { ...offer, attributes: { rack: ['r2'] }, version: '0.2.0' };
       await store.registerAgent(renamed, 'session-2', t0 + 5);
       expect(await readAgent(store, offer.agentId)).toEqual({
-        agent: { ...before.agent, ...renamed, sessionId: 'session-2' },
+        agent: {
+          ...before.agent,
+          ...renamed,
+          sessionId: 'session-2',
+          sessionAt: t0 + 5,
+          pastSessions: ['session-1'],
+        },
         ledger: before.ledger,
       });
 
@@ -172,21 +180,103 @@ export function agentsContract(subject: () => StoreUnderTest): void {
     });
   });
 
-  describe('heartbeats', () => {
-    it('keep the latest time whatever the order they come in', async () => {
+  describe('the order of sessions', () => {
+    const setup = async () => {
       const store = subject().store();
-      const [a, b] = [unique('agent'), unique('agent')];
-      await store.heartbeat(a, 's', t0 + 10);
-      await store.heartbeat(a, 's', t0 + 5);
-      await store.heartbeat(a, 's', t0 + 10);
-      await store.heartbeat(b, 's', t0);
-      expect(await store.lastSeen([a, b, unique('agent'), a])).toEqual(
-        new Map([
-          [a, t0 + 10],
-          [b, t0],
+      const offer = makeOffer();
+      await store.registerAgent(offer, 'first', t0);
+      return { store, offer, session: async () => (await readAgent(store, offer.agentId)).agent.sessionId };
+    };
+
+    it('is that of the queue: a process that registered before the present one changes nothing', async () => {
+      const { store, offer, session } = await setup();
+      await store.registerAgent(offer, 'second', t0 + 10);
+      expect(await store.registerAgent({ ...offer, version: '9' }, 'late', t0 + 5)).toEqual({
+        kind: 'stale',
+      });
+      expect(await session()).toBe('second');
+      expect((await readAgent(store, offer.agentId)).agent.version).toBe(offer.version);
+    });
+
+    it('shows two machines of one id: a session that was followed never takes over again', async () => {
+      const { store, offer, session } = await setup();
+      await store.registerAgent(offer, 'second', t0 + 10);
+      expect(await store.registerAgent(offer, 'first', t0 + 20)).toEqual({ kind: 'superseded' });
+      expect(await session()).toBe('second');
+      for (let i = 0; i < 20; i++) await store.registerAgent(offer, `more-${i}`, t0 + 30 + i);
+      expect((await readAgent(store, offer.agentId)).agent.pastSessions).toHaveLength(8);
+    });
+  });
+
+  describe('setAgentLost', () => {
+    it('marks an agent lost and back, and refuses placements planned before', async () => {
+      const store = subject().store();
+      const offer = makeOffer();
+      await store.registerAgent(offer, 's', t0);
+      const read = await readAgent(store, offer.agentId);
+      const placements = await newPlacements(store, 1);
+      expect(await store.setAgentLost(read, t0 + 5)).toEqual({ kind: 'committed' });
+      expect(await assignOne(store, assignment(read, placements))).toEqual({ kind: 'ledgerConflict' });
+      const lost = await readAgent(store, offer.agentId);
+      expect(lost.agent).toEqual({ ...read.agent, lostAt: t0 + 5 });
+      expect(await store.setAgentLost(read, undefined)).toEqual({ kind: 'conflict' });
+      // A registration in between does not bring it back: that takes heartbeats.
+      await store.registerAgent(offer, 's2', t0 + 6);
+      const again = await readAgent(store, offer.agentId);
+      expect(again.agent.lostAt).toBe(t0 + 5);
+      expect(await store.setAgentLost(again, undefined)).toEqual({ kind: 'committed' });
+      expect((await readAgent(store, offer.agentId)).agent).not.toHaveProperty('lostAt');
+    });
+  });
+
+  describe('the roster', () => {
+    it('is stored whole under its version', async () => {
+      const store = subject().store();
+      // One roster a cluster, and all suites of one endpoint share its table.
+      const before = await store.getRoster({ isConsistent: true });
+      const version = (before?.version ?? 0) + 1;
+      const roster: Roster = {
+        version,
+        calledAt: t0,
+        trustedSince: t0 - 5,
+        censusAt: t0 - 1,
+        hold: { reason: 'MASS', since: t0, silent: 2, agents: 3 },
+        agents: new Map([
+          ['a', { seenAt: t0 - 40_000, tasks: 0 }],
+          ['b', { seenAt: t0 + 5 }],
+          ['c', { seenAt: 0, tasks: 3, lostAt: t0 - 7, isSettled: true }],
+          ['d', { seenAt: 1, lostAt: t0 - 7 }],
+        ]),
+      };
+      expect(await store.putRoster(roster, before?.version)).toEqual({ kind: 'committed' });
+      expect(await store.getRoster({ isConsistent: true })).toEqual(roster);
+      expect(await store.putRoster({ ...roster, version: version + 1 }, before?.version)).toEqual({
+        kind: 'conflict',
+      });
+      const { hold: _hold, ...free } = roster;
+      const next: Roster = { ...free, version: version + 1, agents: new Map() };
+      expect(await store.putRoster(next, version)).toEqual({ kind: 'committed' });
+      expect(await store.getRoster()).toEqual(next);
+    });
+
+    it('fits one item with 10,000 agents of random names', async () => {
+      const store = subject().store();
+      const before = await store.getRoster({ isConsistent: true });
+      const agents = new Map(
+        Array.from({ length: 10_000 }, (_, index) => [
+          randomUUID(),
+          { seenAt: t0 - index * 7, tasks: index % 30 },
         ]),
       );
-      expect(await store.lastSeen([])).toEqual(new Map());
+      const roster: Roster = {
+        version: (before?.version ?? 0) + 1,
+        calledAt: t0,
+        trustedSince: 0,
+        censusAt: 0,
+        agents,
+      };
+      await store.putRoster(roster, before?.version);
+      expect((await store.getRoster())?.agents).toEqual(agents);
     });
   });
 

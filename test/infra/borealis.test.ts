@@ -6,7 +6,7 @@ import { drainPauseSecs } from '../../functions/messages.ts';
 import { addBorealis } from '../../infra/borealis.ts';
 import * as schemas from '../../shared/api/env.ts';
 import { routes } from '../../shared/api/routes.ts';
-import { agentQueueName, intakeQueueName } from '../../shared/model/names.ts';
+import { agentQueueName, heartbeatQueueName, intakeQueueName } from '../../shared/model/names.ts';
 import { notesTable, stateTable } from '../../shared/store/tables.ts';
 
 interface CfnResource {
@@ -58,6 +58,7 @@ describe('queues', () => {
   it('are the ones the functions and agents know by name', () => {
     expect(working.map(nameOf).toSorted()).toEqual([
       'borealis-test-drainer.fifo',
+      heartbeatQueueName('test'),
       intakeQueueName('test'),
       'borealis-test-matcher.fifo',
       'borealis-test-reconciler.fifo',
@@ -65,7 +66,9 @@ describe('queues', () => {
     ]);
   });
 
-  it.each(working.map((queue) => [nameOf(queue), queue] as const))(
+  // No message of it is worth keeping: the next heartbeat says the same.
+  const kept = working.filter((queue) => nameOf(queue) !== heartbeatQueueName('test'));
+  it.each(kept.map((queue) => [nameOf(queue), queue] as const))(
     '%s has a dead-letter queue of its kind',
     (_, queue) => {
       const id = String(at(queue, 'RedrivePolicy.deadLetterTargetArn.Fn::GetAtt.0'));
@@ -156,6 +159,7 @@ describe('functions', () => {
     'agent-events': schemas.agentEventsEnvSchema,
     timers: schemas.timersEnvSchema,
     sweeper: schemas.sweeperEnvSchema,
+    'roll-call': schemas.rollCallEnvSchema,
     'agent-queues': schemas.agentQueuesEnvSchema,
   };
   const functions = all('AWS::Lambda::Function').map(([, resource]) => resource);
@@ -285,8 +289,9 @@ describe('event sources', () => {
     expect(at(streams, '0.DestinationConfig.OnFailure.Destination')).toBeDefined();
   });
 
-  it('sweep once a minute', () => {
-    expect(properties('AWS::Scheduler::Schedule')).toMatchObject([{ ScheduleExpression: 'rate(1 minute)' }]);
+  it('sweep and call the roll once a minute', () => {
+    const minutely = { ScheduleExpression: 'rate(1 minute)' };
+    expect(properties('AWS::Scheduler::Schedule')).toMatchObject([minutely, minutely]);
   });
 });
 

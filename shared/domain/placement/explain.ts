@@ -6,12 +6,12 @@ import type { Resources } from '../../model/resources.ts';
 import type { Constraint } from '../../model/task-config.ts';
 import {
   type Ask,
+  closedVeto,
   constraintVeto,
   couldEverTake,
   dedicatedVeto,
   type LimitCount,
   limitVeto,
-  maintenanceVeto,
   shortfalls,
 } from './filter.ts';
 import { fits } from './ledger.ts';
@@ -31,6 +31,7 @@ const shortfallRange: Partial<Record<Reason['code'], number>> = {
 const categoryScore: Partial<Record<Reason['code'], number>> = {
   DEDICATED: 1_000_000,
   MAINTENANCE: 100_000,
+  AWAY: 100_000,
   CONSTRAINT: 10_000,
   LIMIT: 10_000,
 };
@@ -134,7 +135,7 @@ export class Explainer {
     for (const [at, { agent }] of this.agents.entries()) {
       const veto =
         dedicatedVeto({ constraints }, agent) ??
-        maintenanceVeto(agent) ??
+        closedVeto(agent) ??
         constraintVeto(constraints, agent.attributes);
       if (!veto) {
         passing.push(at);

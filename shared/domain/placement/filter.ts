@@ -40,7 +40,7 @@ export function vetoes(ask: Ask, snapshot: AgentSnapshot, countOf: LimitCount): 
   const { agent, ledger } = snapshot;
   const veto =
     dedicatedVeto(ask, agent) ??
-    maintenanceVeto(agent) ??
+    closedVeto(agent) ??
     constraintVeto(ask.constraints, agent.attributes) ??
     limitVeto(ask.constraints, agent.attributes, countOf);
   return veto ? [veto] : shortfalls(ask.resources, ledger, agent.capacity);
@@ -66,8 +66,9 @@ export function dedicatedVeto(ask: Pick<Ask, 'constraints'>, agent: Placeable): 
   return claimsDedicated(ask.constraints) ? undefined : { code: 'DEDICATED', attribute: dedicatedAttribute };
 }
 
-/** MAINTENANCE: draining and drained agents take nothing new; SCHEDULED ones are only ranked last. */
-export function maintenanceVeto(agent: Placeable): Reason | undefined {
+/** MAINTENANCE: draining and drained agents take nothing new; SCHEDULED ones are only ranked last. AWAY: nobody hears it. */
+export function closedVeto(agent: Placeable): Reason | undefined {
+  if (agent.presence !== undefined && agent.presence !== 'present') return { code: 'AWAY' };
   return agent.mode === 'DRAINING' || agent.mode === 'DRAINED' ? { code: 'MAINTENANCE' } : undefined;
 }
 

@@ -3,7 +3,7 @@
 // one agent; filter.ts has the readable rule.
 import type { GpuDevice } from '../../model/resources.ts';
 import { AttributeIndex } from './attribute-index.ts';
-import { maintenanceVeto } from './filter.ts';
+import { closedVeto } from './filter.ts';
 import { acceptsModel, cardShareMilli, portCount } from './ledger.ts';
 import { compareText } from './order.ts';
 import type { AgentSnapshot, PendingTask } from './types.ts';
@@ -58,7 +58,7 @@ export class Fleet {
     this.cardsFree = Int32Array.from(this.snapshots, ({ ledger }) =>
       ledger.gpus.reduce((sum, card) => sum + freeOf(card), 0),
     );
-    this.closed = Uint8Array.from(this.snapshots, ({ agent }) => (maintenanceVeto(agent) ? 1 : 0));
+    this.closed = Uint8Array.from(this.snapshots, ({ agent }) => (closedVeto(agent) ? 1 : 0));
     this.lastChange = new Int32Array(this.size).fill(-1);
     this.cardStart = new Int32Array(this.size + 1);
     for (const [at, { ledger }] of this.snapshots.entries()) {

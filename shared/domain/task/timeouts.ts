@@ -22,6 +22,9 @@ export type StateTimeouts = Readonly<Record<TransientState, number>> & {
   readonly PARTITIONED?: number | undefined;
 };
 
+/** Message of the end of a task whose agent did not come back in time (spec section 8). */
+export const partitionTooLong = 'Task partitioned for too long.';
+
 const fiveMinutesMs = 5 * 60_000;
 
 export const defaultTimeouts: StateTimeouts = {
@@ -50,7 +53,7 @@ export interface TimeoutAction {
 export function timedOut(task: Pick<Task, 'state' | 'deadlineAt'>, now: number): TimeoutAction | undefined {
   if (task.deadlineAt === undefined || now < task.deadlineAt) return undefined;
   if (task.state === 'THROTTLED') return { to: 'PENDING' };
-  if (task.state === 'PARTITIONED') return { to: 'LOST', message: 'Task partitioned for too long.' };
+  if (task.state === 'PARTITIONED') return { to: 'LOST', message: partitionTooLong };
   if (!(transientStates as readonly TaskState[]).includes(task.state)) return undefined;
   return { to: 'LOST', message: 'Task timed out' };
 }

@@ -1,25 +1,24 @@
-// Reads of the notes table: when agents were seen, why tasks wait.
+// Reads of the notes table: when agents were heard, why tasks wait.
+import { GetCommand, type GetCommandOutput } from '@aws-sdk/lib-dynamodb';
 import type { JobKey } from '../../model/job-key.ts';
 import type { PendingReason } from '../../model/reason.ts';
+import type { Roster } from '../../model/roster.ts';
+import { decodeRoster } from '../codec/roster-row.ts';
 import { jsonOf } from '../codec/row.ts';
-import type { Connection } from '../connection.ts';
-import { reasonsPartition, seenKeyOf } from '../keys.ts';
+import { type Connection, send } from '../connection.ts';
+import { reasonsPartition, rosterKey } from '../keys.ts';
 import { ttlAttribute } from '../tables.ts';
-import { batchGet, queryAll } from './query.ts';
+import { queryAll } from './query.ts';
 
-/** Epoch ms by agent; agents never seen are left out. */
-export async function lastSeen(
-  connection: Connection,
-  agentIds: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
-  const rows = await batchGet(connection, 'lastSeen', connection.notes, agentIds.map(seenKeyOf));
-  const at = new Map(rows.map((row) => [row.pk, row.at as number]));
-  return new Map(
-    agentIds.flatMap((agentId) => {
-      const seen = at.get(seenKeyOf(agentId).pk);
-      return seen === undefined ? [] : [[agentId, seen] as const];
-    }),
+/** Undefined until the first roll call. A stale one is enough for all but the roll call itself. */
+export async function getRoster(connection: Connection, isConsistent: boolean): Promise<Roster | undefined> {
+  const { Item } = await send<GetCommandOutput>(
+    connection,
+    'getRoster',
+    'read',
+    new GetCommand({ TableName: connection.notes, Key: rosterKey, ConsistentRead: isConsistent }),
   );
+  return Item && decodeRoster(Item);
 }
 
 /** By config id; expired verdicts are left out even while DynamoDB still has them. `now`: epoch ms. */

@@ -3,8 +3,13 @@
 // Preconditions  first time: neither row exists; later: the agent's row is as it was read and, if the capacity changed,
 //                the ledger is at the version it was read at; the agent has no other owner than who registers
 // Items          1 agent row; its ledger row when it is new or the capacity changed
-// Outcomes       registered | updated | foreign (nothing written); conflicts are read again and repeated here
+// Outcomes       registered | updated | foreign (it has another owner) | stale (an older process said so before the
+//                present one) | superseded (a process that another one has followed: two machines have this id). The
+//                last three write nothing; conflicts are read again and repeated here
 // Retry safety   a repeat finds the offer as it wants it and writes nothing
+//
+// A new session takes over from the one before; the queue's clock says which is newer, since agents' clocks may be wrong
+// and queues reorder. A session that was followed never comes back by itself, so one that does is a second machine.
 import { TransactWriteCommand, type TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';
 import { ledgerFromCapacity } from '../../domain/placement/ledger.ts';
 import { canonicalJson } from '../../lib/hash.ts';
@@ -18,11 +23,14 @@ import { getAgent } from '../read/agents.ts';
 import { rebaseLedger } from '../rebase-ledger.ts';
 import { cancellationReasons } from './while-busy.ts';
 
+/** Sessions before the present one by which a second machine of the same id is known. */
+const rememberedSessions = 8;
+
 export interface Registration {
   readonly offer: Offer;
   readonly sessionId: string;
-  /** Epoch ms. */
-  readonly now: number;
+  /** When the intake queue took the registration, epoch ms; the agent's own clock is not asked. */
+  readonly sentAt: number;
   /** Unique id of the identity that registers. */
   readonly principal?: string | undefined;
 }
@@ -37,6 +45,8 @@ export async function registerAgent(
     const { principal = stored?.agent.principal } = registration;
     const owner = stored?.agent.principal ?? principal;
     if (owner !== undefined && owner !== principal) return { kind: 'foreign', owner };
+    const refusal = stored && refusalOf(stored.agent, registration);
+    if (refusal) return { kind: refusal };
     const items = stored
       ? updateItems(connection, stored, registration)
       : insertItems(connection, registration);
@@ -53,6 +63,15 @@ export async function registerAgent(
   }
 }
 
+function refusalOf(
+  { sessionId, sessionAt = 0, pastSessions = [] }: Agent,
+  registration: Registration,
+): 'stale' | 'superseded' | undefined {
+  if (registration.sessionId === sessionId) return undefined;
+  if (pastSessions.includes(registration.sessionId)) return 'superseded';
+  return registration.sentAt < sessionAt ? 'stale' : undefined;
+}
+
 function busy(agentId: string): Error {
   const error = new Error(`agent ${agentId} changed at every one of ${maxTries} tries`);
   error.name = 'TransactionConflict';
@@ -61,13 +80,14 @@ function busy(agentId: string): Error {
 
 function insertItems(
   connection: Connection,
-  { offer, sessionId, now, principal }: Registration,
+  { offer, sessionId, sentAt, principal }: Registration,
 ): TransactItem[] {
   const agent: Agent = {
     ...offer,
     mode: 'NONE',
-    registeredAt: now,
+    registeredAt: sentAt,
     sessionId,
+    sessionAt: sentAt,
     ...(principal !== undefined && { principal }),
   };
   const absent = { TableName: connection.state, ConditionExpression: 'attribute_not_exists(pk)' };
@@ -81,11 +101,13 @@ function insertItems(
 function updateItems(
   connection: Connection,
   { agent, ledger }: AgentWithLedger,
-  { offer, sessionId, principal = agent.principal }: Registration,
+  { offer, sessionId, sentAt, principal = agent.principal }: Registration,
 ): TransactItem[] {
-  const { mode, registeredAt, drain } = agent;
+  const followed = [agent.sessionId, ...(agent.pastSessions ?? [])].slice(0, rememberedSessions);
+  const session =
+    sessionId === agent.sessionId ? {} : { sessionId, sessionAt: sentAt, pastSessions: followed };
   const bound = principal === undefined ? {} : { principal };
-  const next: Agent = { ...offer, mode, registeredAt, sessionId, ...(drain && { drain }), ...bound };
+  const next: Agent = { ...agent, ...offer, ...session, ...bound };
   if (canonicalJson(next) === canonicalJson(agent)) return [];
   const items: TransactItem[] = [
     {

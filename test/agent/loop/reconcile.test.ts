@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Absences, KnownTask, ReconcileInput } from '../../../agent/loop/reconcile.ts';
 import { noAbsences, planReconcile } from '../../../agent/loop/reconcile.ts';
 import type { DesiredTasks, TaskLaunch } from '../../../shared/model/protocol.ts';
+import type { TaskState } from '../../../shared/model/task.ts';
 import { launchOf } from '../fakes/launches.ts';
 
 const now = 1_000_000;
@@ -11,13 +12,17 @@ function active(taskId: string, more: Partial<KnownTask> = {}): KnownTask {
 }
 
 function plan(
-  level: readonly [TaskLaunch, boolean][],
+  level: readonly [TaskLaunch, boolean, TaskState?][],
   more: Partial<Omit<ReconcileInput, 'desired'>> & { asOf?: number } = {},
 ) {
   const desired: DesiredTasks = {
     agentId: 'a',
     asOf: more.asOf ?? now - 10,
-    tasks: level.map(([launch, run]) => ({ state: run ? 'RUNNING' : 'KILLING', run, launch })),
+    tasks: level.map(([launch, run, state]) => ({
+      state: state ?? (run ? 'RUNNING' : 'KILLING'),
+      run,
+      launch,
+    })),
   };
   return planReconcile({
     requestedAt: now - 20,
@@ -47,7 +52,35 @@ function answersUntilKill(tasks: readonly KnownTask[], asOfOf: (i: number) => nu
 
 describe('planReconcile', () => {
   it('starts what should run and is unknown', () => {
-    expect(plan([[task, true]])).toMatchObject({ start: [task], kill: [], resend: [] });
+    expect(plan([[task, true, 'ASSIGNED']])).toMatchObject({ start: [task], kill: [], resend: [], lost: [] });
+  });
+
+  it.each(['STARTING', 'RUNNING', 'PARTITIONED'] as const)(
+    'gives up, and does not start again, what it has lost although it is %s',
+    (state) => {
+      expect(plan([[task, true, state]])).toMatchObject({ start: [], lost: [id], resend: [] });
+    },
+  );
+
+  it('tells its status again when the level is behind what it reported long ago', () => {
+    const running = (acceptedAt?: number) => ({
+      active: [active(id, { last: { state: 'RUNNING', ...(acceptedAt !== undefined && { acceptedAt }) } })],
+    });
+    const tellOf = (state: TaskState, acceptedAt?: number) =>
+      plan([[task, true, state]], running(acceptedAt)).tell;
+    expect(tellOf('PARTITIONED', now - 20_000)).toEqual([id]);
+    expect(tellOf('STARTING', now - 20_000)).toEqual([id]);
+    expect(tellOf('ASSIGNED', now - 20_000)).toEqual([id]);
+    expect(tellOf('RUNNING', now - 20_000)).toEqual([]);
+    expect(tellOf('STARTING', now - 5000)).toEqual([]);
+    expect(tellOf('STARTING')).toEqual([]);
+    expect(plan([[task, false, 'KILLING']], running(now - 20_000)).tell).toEqual([]);
+  });
+
+  it('tells of a task that is missing from the level: the answer is a kill if it must not run', () => {
+    expect(plan([], { active: [active(id)] })).toMatchObject({ tell: [id], kill: [] });
+    expect(plan([], { active: [active(id, { isKillRequested: true })] }).tell).toEqual([]);
+    expect(plan([], { active: [active(id, { launchedAt: now - 5 })] }).tell).toEqual([]);
   });
 
   it('leaves alone what runs and should run', () => {

@@ -31,6 +31,7 @@ function agent(agentId: string, tasks: readonly TaskView[] = []): AgentView {
       portRange: [31_000, 32_000],
     },
     registeredAt: at(0),
+    presence: 'present',
     lastSeenAt: at(0),
     free: {
       cpuMilli: 4000 - sum(({ resources }) => resources.cpuMilli),

@@ -130,7 +130,9 @@ describe('coalescing', () => {
       agents
         .of('a1')
         .map((command) =>
-          command.kind === 'kill' ? command.taskIds : command.tasks.map(({ taskId }) => taskId),
+          command.kind === 'launch'
+            ? command.tasks.map(({ taskId }) => taskId)
+            : command.kind === 'kill' && command.taskIds,
         ),
     ).toEqual([[one.taskId, two.taskId], [one.taskId], [three.taskId]]);
   });

@@ -1,0 +1,32 @@
+// Is an agent there? What the matcher, the API and the UI make of the roster and of the agent's own row.
+import type { Agent } from '../../model/agent.ts';
+import type { Roster } from '../../model/roster.ts';
+
+/** `silent`: not heard for a while, gets no tasks. `lost`: declared so, its tasks are dealt with. */
+export const presences = ['present', 'silent', 'lost'] as const;
+export type Presence = (typeof presences)[number];
+
+export interface PresenceFacts {
+  readonly presence: Presence;
+  /** Epoch ms; its last heartbeat or registration, whichever is later. */
+  readonly lastSeenAt: number;
+}
+
+/**
+ * Silence is measured up to the last roll call, not to now: between roll calls nobody is heard, and if they stop,
+ * nobody must look silent for it. While silence is no evidence (a hold) nobody is silent.
+ */
+export function presenceOf(
+  agent: Pick<Agent, 'agentId' | 'registeredAt' | 'sessionAt' | 'lostAt'>,
+  roster: Roster | undefined,
+  silentAfterMs: number,
+): PresenceFacts {
+  const entry = roster?.agents.get(agent.agentId);
+  const lastSeenAt = Math.max(entry?.seenAt ?? 0, agent.sessionAt ?? agent.registeredAt);
+  if (agent.lostAt !== undefined || entry?.lostAt !== undefined) return { presence: 'lost', lastSeenAt };
+  const isSilent = roster !== undefined && !roster.hold && roster.calledAt - lastSeenAt > silentAfterMs;
+  return { presence: isSilent ? 'silent' : 'present', lastSeenAt };
+}
+
+/** Two heartbeats and a half at the agents' default interval. */
+export const defaultSilentAfterMs = 60_000;

@@ -1,0 +1,41 @@
+// The roster: when each agent was last heard, what the last roll call made of it, and whether its word could be trusted.
+// One row in the notes table, rewritten by each roll call; an agent's row in the state table stays the truth about LOST.
+
+/** What is known of one agent's silence. Times are epoch ms by the control plane's clock. */
+export interface RosterEntry {
+  readonly seenAt: number;
+  /** Tasks the agent said it has, ended or not, when it was heard last. */
+  readonly tasks?: number;
+  /** It was declared lost at this time and has not come back. */
+  readonly lostAt?: number;
+  /** Everything that follows from its loss has been carried out. */
+  readonly isSettled?: boolean;
+}
+
+/**
+ * Why silent agents are not declared lost: LATE - for a while nobody could have been heard (the roll call, the queue or
+ * the store was late or failed); MASS - too many fell silent at once, which more likely is a fault on the way than
+ * the death of that many machines.
+ */
+export const holdReasons = ['LATE', 'MASS'] as const;
+
+export interface Hold {
+  readonly reason: (typeof holdReasons)[number];
+  readonly since: number;
+  /** Agents that would have been declared lost, of how many that were there. */
+  readonly silent: number;
+  readonly agents: number;
+}
+
+export interface Roster {
+  /** Condition of every write. */
+  readonly version: number;
+  /** When the last roll call began. */
+  readonly calledAt: number;
+  /** Since when every roll call was in time and heard everything that had been sent. */
+  readonly trustedSince: number;
+  /** When the roster was last compared with the agents' rows. */
+  readonly censusAt: number;
+  readonly hold?: Hold;
+  readonly agents: ReadonlyMap<string, RosterEntry>;
+}
