@@ -48,7 +48,8 @@ export function drainContract(subject: () => StoreUnderTest): void {
 
       await store.setAgentMode(again, { mode: 'NONE' });
       const used = await readAgent(store, offer.agentId);
-      expect(used.agent).toEqual({ ...before.agent, version: '0.2.0', sessionId: 'session-2' });
+      expect(used.agent).toMatchObject({ mode: 'NONE', version: '0.2.0', sessionId: 'session-2' });
+      expect(used.agent).not.toHaveProperty('drain');
       expect(await drainingIds()).not.toContain(offer.agentId);
     });
 
