@@ -11,13 +11,17 @@ const minutes = (count: number): number => Duration.minutes(count).toMillisecond
 
 /** All of them, by the entry of the runbook. */
 export function operatingAlarms(watched: Watched): readonly AlarmOf[] {
-  return [...schedulingAlarms(watched), ...backlogAlarms(watched), ...apiAlarms(watched)];
+  return [
+    ...schedulingAlarms(watched),
+    ...agentAlarms(watched),
+    ...backlogAlarms(watched),
+    ...apiAlarms(watched),
+  ];
 }
 
 function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
   const sweeper = functions.get('sweeper') ?? '';
   const fanout = functions.get('fanout') ?? '';
-  const rollCall = functions.get('roll-call') ?? '';
   return [
     {
       entry: 'pending-age',
@@ -38,29 +42,6 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
         'An agent reports on tasks that are not its own: two agents share an id, or somebody pretends.',
       metric: ownMetric(cluster, 'ForeignReports', 'Sum'),
       threshold: 1,
-    },
-    {
-      entry: 'duplicate-agents',
-      meaning: 'Two machines use one agent id; only the one that came last gets tasks.',
-      metric: ownMetric(cluster, 'DuplicateAgents', 'Sum'),
-      threshold: 1,
-    },
-    {
-      entry: 'agents-held',
-      meaning: 'Agents are silent and are not declared lost, because the fault may be on the way to them.',
-      metric: ownMetric(cluster, 'AgentsHeld', 'Maximum'),
-      threshold: 1,
-      periods: 3,
-    },
-    {
-      entry: 'roll-call-stopped',
-      meaning:
-        'The roll call, which runs every minute, has not run for 5 minutes: lost agents are not noticed.',
-      metric: awsMetric({ of: 'function', metricName: 'Invocations' }, rollCall, 'Sum'),
-      threshold: 1,
-      below: true,
-      periods: 5,
-      needsData: true,
     },
     {
       entry: 'sweep-stopped',
@@ -92,6 +73,35 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
       metric: awsMetric({ of: 'function', metricName: 'IteratorAge' }, fanout, 'Maximum'),
       threshold: minutes(1),
       periods: 5,
+    },
+  ];
+}
+
+function agentAlarms({ cluster, functions }: Watched): AlarmOf[] {
+  const rollCall = functions.get('roll-call') ?? '';
+  return [
+    {
+      entry: 'duplicate-agents',
+      meaning: 'Two machines use one agent id; only the one that came last gets tasks.',
+      metric: ownMetric(cluster, 'DuplicateAgents', 'Sum'),
+      threshold: 1,
+    },
+    {
+      entry: 'agents-held',
+      meaning: 'Agents are silent and are not declared lost, because the fault may be on the way to them.',
+      metric: ownMetric(cluster, 'AgentsHeld', 'Maximum'),
+      threshold: 1,
+      periods: 3,
+    },
+    {
+      entry: 'roll-call-stopped',
+      meaning:
+        'The roll call, which runs every minute, has not run for 5 minutes: lost agents are not noticed.',
+      metric: awsMetric({ of: 'function', metricName: 'Invocations' }, rollCall, 'Sum'),
+      threshold: 1,
+      below: true,
+      periods: 5,
+      needsData: true,
     },
   ];
 }

@@ -8,7 +8,8 @@ import { numberOf, type Row, unreadable } from './row.ts';
 type PackedEntry = readonly [
   agentId: string,
   silentMs: number,
-  tasks: number | -1,
+  /** -1 = it did not say. */
+  tasks: number,
   lostAt?: number,
   isSettled?: 1,
 ];
