@@ -6,7 +6,7 @@ import type { HeartbeatQueue, QueuedHeartbeat } from '../clients/heartbeat-queue
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
 
 /** A heartbeat; its `id` is the receipt of its message. */
-export interface Heartbeat extends Signed {
+interface Heartbeat extends Signed {
   readonly report: { readonly agentId: string; readonly kind: 'heartbeat'; readonly tasks?: number };
   readonly sentAt: number;
 }

@@ -5,6 +5,7 @@ import { agentModes, agentSchema } from '../model/agent.ts';
 import { identifierSchema, instanceRangeSchema, jobKeySchema } from '../model/job-key.ts';
 import { pendingReasonSchema, reasonSchema } from '../model/reason.ts';
 import { grantSchema, resourcesSchema } from '../model/resources.ts';
+import { holdReasons, presences } from '../model/roster.ts';
 import { taskStateSchema } from '../model/task.ts';
 import { taskConfigSchema } from '../model/task-config.ts';
 
@@ -110,7 +111,7 @@ export const agentViewSchema = agentSchema
   .extend({
     mode: z.enum(agentModes),
     /** silent: not heard for a while, gets no tasks. lost: declared so, its tasks were dealt with. */
-    presence: z.enum(['present', 'silent', 'lost']),
+    presence: z.enum(presences),
     /** Null unless the agent is being emptied, or has been. */
     drain: drainViewSchema.nullable(),
     registeredAt: isoTime,
@@ -161,7 +162,7 @@ export const agentListSchema = z.object({
   /** Present while silent agents are not declared lost: LATE - heartbeats were late; MASS - too many fell silent. */
   hold: z
     .object({
-      reason: z.enum(['LATE', 'MASS']),
+      reason: z.enum(holdReasons),
       since: isoTime,
       silent: z.number().int(),
       agents: z.number().int(),

@@ -7,6 +7,7 @@ import { resourcesSchema } from '../model/resources.ts';
 import {
   healthCheckSchema,
   httpLifecycleSchema,
+  partitionPolicySchema,
   processNameSchema,
   processSchema,
   taskConfigSchema,
@@ -135,6 +136,11 @@ export const fileJobSchema = z.strictObject({
   task: taskFileSchema,
   healthCheck: healthCheckFileSchema.optional(),
   lifecycle: lifecycleFileSchema.optional(),
+  partitionPolicy: partitionPolicySchema
+    .optional()
+    .describe(
+      'When its agent is lost: delaySecs to wait for it before the task is replaced; reschedule false = wait until it returns. Default: replaced at once.',
+    ),
   overrides: z
     .array(z.strictObject({ instances: ranges, task: z.record(z.string(), z.unknown()) }))
     .max(100)
@@ -163,7 +169,6 @@ export const laterFields: ReadonlyMap<string, string> = new Map([
   ['update', 'rolling updates'],
   ['announce', 'service discovery'],
   ['container', 'containers'],
-  ['partitionPolicy', 'partition policies'],
   ['slaPolicy', 'SLA policies'],
 ]);
 

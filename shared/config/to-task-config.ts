@@ -39,6 +39,7 @@ export function toTaskConfig(job: FileJob): Converted {
     ordering: toOrdering(job, processes, problems),
     ...(healthCheck === undefined ? {} : { healthCheck }),
     ...(httpLifecycle === undefined ? {} : { httpLifecycle }),
+    ...(job.partitionPolicy === undefined ? {} : { partitionPolicy: job.partitionPolicy }),
   };
   const parsed = taskConfigSchema.safeParse(candidate);
   if (parsed.success) return { ok: true, task: parsed.data, problems };
@@ -66,6 +67,7 @@ export function filePath(path: ConfigPath, task: Pick<TaskConfig, 'constraints'>
     'pool',
     'contact',
     'metadata',
+    'partitionPolicy',
   ];
   return head === 'healthCheck' || inJob.includes(String(head)) ? path : ['task', ...path];
 }

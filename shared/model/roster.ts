@@ -1,6 +1,10 @@
 // The roster: when each agent was last heard, what the last roll call made of it, and whether its word could be trusted.
 // One row in the notes table, rewritten by each roll call; an agent's row in the state table stays the truth about LOST.
 
+/** `silent`: not heard for a while, gets no tasks. `lost`: declared so, its tasks are dealt with. */
+export const presences = ['present', 'silent', 'lost'] as const;
+export type Presence = (typeof presences)[number];
+
 /** What is known of one agent's silence. Times are epoch ms by the control plane's clock. */
 export interface RosterEntry {
   readonly seenAt: number;

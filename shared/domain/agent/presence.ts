@@ -1,10 +1,6 @@
 // Is an agent there? What the matcher, the API and the UI make of the roster and of the agent's own row.
 import type { Agent } from '../../model/agent.ts';
-import type { Roster } from '../../model/roster.ts';
-
-/** `silent`: not heard for a while, gets no tasks. `lost`: declared so, its tasks are dealt with. */
-export const presences = ['present', 'silent', 'lost'] as const;
-export type Presence = (typeof presences)[number];
+import type { Presence, Roster } from '../../model/roster.ts';
 
 export interface PresenceFacts {
   readonly presence: Presence;

@@ -3,8 +3,8 @@
 import type { Agent, Ledger } from '../../model/agent.ts';
 import type { PendingReason } from '../../model/reason.ts';
 import type { Grant, Resources } from '../../model/resources.ts';
+import type { Presence } from '../../model/roster.ts';
 import type { Constraint } from '../../model/task-config.ts';
-import type { Presence } from '../agent/presence.ts';
 
 /** One agent as the matcher read it: what it is, and its ledger of free amounts. */
 export interface AgentSnapshot {

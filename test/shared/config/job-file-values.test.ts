@@ -30,6 +30,18 @@ const commandOf = (text: string, options: JobFileOptions = {}) => taskOf(text, o
 const withCommand = (command: string) => job.replace('echo a', () => JSON.stringify(command));
 
 describe('a job file becomes a submission', () => {
+  it('keeps what is to become of tasks whose agent is lost', () => {
+    expect(taskOf(job)).not.toHaveProperty('partitionPolicy');
+    expect(taskOf(`${job}partitionPolicy: {delaySecs: 300}\n`).partitionPolicy).toEqual({
+      reschedule: true,
+      delaySecs: 300,
+    });
+    expect(taskOf(`${job}partitionPolicy: {reschedule: false}\n`).partitionPolicy).toEqual({
+      reschedule: false,
+      delaySecs: 0,
+    });
+  });
+
   it('fills in every default', () => {
     const process = { maxFailures: 1, daemon: false, ephemeral: false, final: false, minDurationSecs: 5 };
     expect(parse(job)).toEqual([
