@@ -11,6 +11,7 @@ export interface CatalogueEntry {
 
 export const groups: Readonly<Record<string, string>> = {
   job: 'Submit, look at and change jobs',
+  update: 'Change running services batch by batch',
   task: 'Look into running tasks',
   agent: 'The machines that run tasks',
   local: 'The whole system on this machine',
@@ -27,6 +28,20 @@ export const catalogue: readonly CatalogueEntry[] = [
   entry('job restart', 'End and replace running instances', () => import('./commands/job-restart.ts')),
   entry('job kill', 'End some instances for good', () => import('./commands/job-kill.ts')),
   entry('job killall', 'End every instance of a job', () => import('./commands/job-killall.ts')),
+  entry('update start', 'Take a service to what a file says', () => import('./commands/update-start.ts')),
+  entry('update plan', 'What `update start` would do', () => import('./commands/update-plan.ts')),
+  entry('update pause', 'Stop an update where it is', () => import('./commands/update-pause.ts')),
+  entry('update resume', 'Let a paused update go on', () => import('./commands/update-resume.ts')),
+  entry('update abort', 'Give an update up', () => import('./commands/update-abort.ts')),
+  entry(
+    'update rollback',
+    'Put back what an update has changed',
+    () => import('./commands/update-rollback.ts'),
+  ),
+  entry('update pulse', 'Say that all is well', () => import('./commands/update-pulse.ts')),
+  entry('update list', 'Updates by pattern', () => import('./commands/update-list.ts')),
+  entry('update info', 'One update with its progress', () => import('./commands/update-info.ts')),
+  entry('update wait', 'Follow an update to its end', () => import('./commands/update-wait.ts')),
   entry('task logs', 'Output of the processes of a task', () => import('./commands/task-logs.ts')),
   entry('task run', 'Run a command in the sandbox of each task', () => import('./commands/task-run.ts')),
   entry('agent list', 'Agents with what is free', () => import('./commands/agent-list.ts')),

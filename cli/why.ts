@@ -19,7 +19,8 @@ export function explainWhy(why: Why, now: number = Date.now()): string[] {
   return [...pending, ...throttled];
 }
 
-function verdictText(reason: PendingReason): string {
+/** What stands in the way of tasks that wait, continuing a sentence about them. */
+export function verdictText(reason: PendingReason): string {
   if (reason.agents === 0 || reason.counts.some(({ code }) => code === 'NO_AGENTS')) {
     return 'wait: there is no agent in the pool. Start one with `borealis agent run`.';
   }

@@ -1,7 +1,9 @@
 // Reads that take several pages, as one answer each.
 import type { ApiClient } from '../../shared/api/client.ts';
+import type { UpdateView } from '../../shared/api/updates.ts';
 import type { AgentView, JobDetail, JobView } from '../../shared/api/views.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
+import type { UpdateStatus } from '../../shared/model/update.ts';
 import type { JobPattern } from '../keys.ts';
 
 const pageSize = 1000;
@@ -78,4 +80,34 @@ export async function listAllAgents(
     cursor = page.nextCursor;
   }
   return found.toSorted((a, b) => (a.agentId < b.agentId ? -1 : 1));
+}
+
+export interface ListUpdatesOptions {
+  readonly statuses?: readonly UpdateStatus[] | undefined;
+  readonly user?: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Every update of the jobs that a pattern matches, the most recently changed first. */
+export async function listMatchingUpdates(
+  client: ApiClient,
+  pattern: JobPattern,
+  { statuses, user, signal }: ListUpdatesOptions,
+): Promise<UpdateView[]> {
+  const found: UpdateView[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const query = {
+      limit: pageSize,
+      ...(cursor !== undefined && { cursor }),
+      ...(statuses && { status: statuses.join(',') }),
+      ...(user !== undefined && { user }),
+    };
+    const page =
+      pattern.role === undefined
+        ? await client.call('listUpdates', { query, signal })
+        : await client.call('listRoleUpdates', { params: { role: pattern.role }, query, signal });
+    found.push(...page.updates.filter((one) => pattern.matches(one.job.split('/', 1)[0] ?? '', one)));
+    cursor = page.nextCursor;
+  }
+  return found.toSorted((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt));
 }

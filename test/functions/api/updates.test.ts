@@ -152,17 +152,18 @@ describe('calls', () => {
     ],
   ];
 
+  const requestOf = (call: string) => {
+    const message = 'because';
+    if (call === 'hold') return { route: 'abort', body: { instances: 'hold', message } };
+    if (call === 'back') return { route: 'abort', body: { instances: 'rollback', message } };
+    return { route: call, body: call === 'pulse' ? {} : { message } };
+  };
+
   it.each(table)('%s', async (_name, settings, steps) => {
     const job = await runningJob();
     const { updateId } = (await start(job, { ...replace(changed(job)), settings })).body.update;
     for (const [call, status] of steps) {
-      const body =
-        call === 'pulse'
-          ? {}
-          : call === 'hold' || call === 'back'
-            ? { instances: call === 'hold' ? 'hold' : 'rollback', message: 'because' }
-            : { message: 'because' };
-      const route = call === 'hold' || call === 'back' ? 'abort' : call;
+      const { route, body } = requestOf(call);
       const answer = await world.call('POST', `${pathOf(job)}/updates/${updateId}/${route}`, { body });
       if (status === undefined) {
         expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST' } });
