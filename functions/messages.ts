@@ -1,12 +1,21 @@
 // How the small messages between functions are put into queue messages (shared/model/wake.ts says what they mean).
 import { createHash } from 'node:crypto';
 import { type JobKey, jobPath } from '../shared/model/job-key.ts';
-import type { DrainWake, MatcherWake, Probe, ReconcileWake, Timer } from '../shared/model/wake.ts';
+import type {
+  DrainWake,
+  MatcherWake,
+  Probe,
+  ReconcileWake,
+  Timer,
+  UpdateWake,
+} from '../shared/model/wake.ts';
 import type { OutgoingMessage } from './ports.ts';
 
 /** SQS takes at most this delay and this length of a group name. */
 const maxDelaySeconds = 900;
 const maxGroupLength = 128;
+/** Instances named in one wake-up of an update. */
+const maxHints = 500;
 
 /** One message group a pool: one matcher at a time (design D2). */
 export function matcherWake(pool: string): OutgoingMessage {
@@ -17,9 +26,23 @@ export function matcherWake(pool: string): OutgoingMessage {
 /** One message group a job: one reconciler at a time. */
 export function reconcileWake({ role, environment, name }: JobKey): OutgoingMessage {
   const wake: ReconcileWake = { v: 1, key: { role, environment, name } };
-  const path = jobPath(wake.key);
-  const groupId = path.length <= maxGroupLength ? path : createHash('sha256').update(path).digest('hex');
-  return { body: JSON.stringify(wake), groupId };
+  return { body: JSON.stringify(wake), groupId: jobGroup(wake.key) };
+}
+
+/** One message group a job: one step of its update at a time. `instances`: where to look, as far as one message goes. */
+export function updateWake(
+  { role, environment, name }: JobKey,
+  updateId: string,
+  instances: readonly number[],
+): OutgoingMessage {
+  const key = { role, environment, name };
+  const wake: UpdateWake = { v: 1, key, updateId, instances: instances.slice(0, maxHints) };
+  return { body: JSON.stringify(wake), groupId: jobGroup(key) };
+}
+
+function jobGroup(key: JobKey): string {
+  const path = jobPath(key);
+  return path.length <= maxGroupLength ? path : createHash('sha256').update(path).digest('hex');
 }
 
 /** Pause between passes over the agents that are being emptied: the delay of their queue, seconds. */

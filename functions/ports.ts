@@ -2,6 +2,7 @@
 // own; functions/clients has the AWS ones.
 
 import type { BusEvent } from '../shared/model/events.ts';
+import type { JobKey } from '../shared/model/job-key.ts';
 import type { CountMetric, MillisMetric } from '../shared/model/metrics.ts';
 import type { AgentCommand } from '../shared/model/protocol.ts';
 
@@ -42,6 +43,20 @@ export interface EventPort {
 type LogFields = Readonly<Record<string, unknown>> & {
   readonly [K in 'level' | 'message' | 'timestamp' | 'service']?: never;
 };
+
+/** Executions of the update workflow. Each method throws UNAVAILABLE if Step Functions cannot be reached. */
+export interface WorkflowPort {
+  /** Starts the execution of this number; one that was started before is left alone. */
+  start(update: {
+    readonly key: JobKey;
+    readonly updateId: string;
+    readonly sequence: number;
+  }): Promise<void>;
+  /** Does it still run? */
+  isRunning(update: { readonly updateId: string; readonly sequence: number }): Promise<boolean>;
+  /** Lets an execution go on that waits with a task token. gone: it does not wait with that any more. */
+  answer(taskToken: string, output: object): Promise<'taken' | 'gone'>;
+}
 
 /** Structured log lines. */
 export interface Log {

@@ -32,6 +32,8 @@ export async function processGroups<S extends z.ZodType>(
     readonly groupOf: (message: z.infer<S>) => string;
     /** What the log lines of this work say it is about, such as `{ job }`. */
     readonly fieldsOf?: (message: z.infer<S>) => Readonly<Record<string, string>>;
+    /** What several messages of a group say together; the first one speaks for all if absent. */
+    readonly merge?: (one: z.infer<S>, other: z.infer<S>) => z.infer<S>;
     readonly work: (message: z.infer<S>, newestSentAt: number | undefined) => Promise<void>;
     readonly log: Log;
   },
@@ -42,7 +44,9 @@ export async function processGroups<S extends z.ZodType>(
     try {
       const message = parseBody(options.schema, record);
       const name = options.groupOf(message);
-      const group = groups.get(name) ?? { message, ids: [], sentAt: 0 };
+      const known = groups.get(name);
+      const group = known ?? { message, ids: [], sentAt: 0 };
+      if (known && options.merge) known.message = options.merge(known.message, message);
       group.sentAt = Math.max(group.sentAt, sentAtOf(record));
       group.ids.push(record.messageId);
       groups.set(name, group);

@@ -21,6 +21,8 @@ export interface Settings {
   readonly agentLostAfterSecs: number;
   /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
   readonly keepData: boolean;
+  /** Verdicts after which an execution of the update workflow hands over to the next, 1 to 1,500. */
+  readonly updateTurns: number;
   /** How long CloudWatch keeps what the functions log, days; one of those CloudWatch offers. */
   readonly logRetentionDays: number;
   readonly alarms: AlarmSettings;
@@ -44,6 +46,7 @@ const known = [
   'meter',
   'keepData',
   'agentLostAfterSecs',
+  'updateTurns',
   'logRetentionDays',
   'alarmTopic',
   'alarmEmail',
@@ -82,6 +85,7 @@ export function readSettings(node: Node): Settings {
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
     agentLostAfterSecs: seconds(node, 'agentLostAfterSecs', { fallback: 90, least: 60, most: 3600 }),
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
+    updateTurns: updateTurns(node),
     logRetentionDays: logRetention(node),
     alarms: alarmSettings(node),
   };
@@ -120,6 +124,16 @@ function alarmSettings(node: Node): AlarmSettings {
     ...(email !== '' && { email }),
     runbook: text(node, 'runbook', 'docs/runbook.md'),
   };
+}
+
+/** 15 history events a turn, of 25,000 an execution may have; the rest is for repeated steps. */
+function updateTurns(node: Node): number {
+  const value = text(node, 'updateTurns', '1000');
+  if (/^\d{1,4}$/.test(value) && Number(value) >= 1 && Number(value) <= 1500) return Number(value);
+  throw invalid(
+    `${prefix}updateTurns`,
+    `is ${JSON.stringify(value)}; it must be a whole number from 1 to 1500`,
+  );
 }
 
 function text(node: Node, name: string, fallback: string): string {

@@ -8,13 +8,20 @@ import { needsReconcile } from '../../shared/domain/job/desired.ts';
 import { nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
 import type { RandomSource } from '../../shared/lib/ports.ts';
 import type { BusEvent } from '../../shared/model/events.ts';
-import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
+import { jobPath } from '../../shared/model/job-key.ts';
 import type { Timer } from '../../shared/model/wake.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Release, Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
-import { drainWake, matcherWake, reconcileWake, timerMessage } from '../messages.ts';
-import type { AgentCommandPort, EventPort, Log, MessagePort, OutgoingMessage } from '../ports.ts';
+import { drainWake, matcherWake, reconcileWake, timerMessage, updateWake } from '../messages.ts';
+import type {
+  AgentCommandPort,
+  EventPort,
+  Log,
+  MessagePort,
+  OutgoingMessage,
+  WorkflowPort,
+} from '../ports.ts';
 import { agentCommands, type CommandItem } from './commands.ts';
 import type { Effect } from './derive.ts';
 
@@ -25,11 +32,13 @@ export interface FanoutDeps {
   readonly agents: AgentCommandPort;
   readonly events: EventPort;
   readonly cluster: string;
+  readonly workflows: Pick<WorkflowPort, 'start'>;
   readonly queues: {
     readonly matcher: string;
     readonly reconciler: string;
     readonly timers: string;
     readonly drainer: string;
+    readonly updater: string;
   };
   readonly clock: () => number;
   readonly random: RandomSource;
@@ -43,6 +52,7 @@ export interface Due {
 }
 
 const agentsAtOnce = 16;
+const jobsAtOnce = 16;
 
 /** Does everything; answers the records of which some effect failed. Never throws. */
 export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<Set<number>> {
@@ -78,7 +88,14 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
     guard('waking the drainer', groups.drains.records, () =>
       deps.messages.send(deps.queues.drainer, groups.drains.items.slice(0, 1)),
     ),
-    guard('waking the reconciler', groups.jobs.records, () => wakeReconciler(groups.jobs.items, deps)),
+    mapLimit([...groups.jobs.values()], jobsAtOnce, ({ records, items }) =>
+      guard('waking those who work on a job', records, () => wakeForJob(items, deps)),
+    ),
+    mapLimit(groups.executions, jobsAtOnce, ({ record, item }) =>
+      guard(`starting execution ${item.sequence} of update ${item.updateId}`, [record], () =>
+        deps.workflows.start(item),
+      ),
+    ),
     mapLimit([...groups.releases], agentsAtOnce, ([agentId, { records, items }]) =>
       guard(`releasing resources of agent ${agentId}`, records, async () => {
         await deps.store.release(agentId, items);
@@ -110,7 +127,8 @@ function logEffects(due: readonly Due[], log: Log): void {
 
 type AgentItem = CommandItem | { readonly guardFor: string | undefined };
 type TimerItem = Extract<Effect, { kind: 'killRetry' | 'unthrottle' }>;
-type JobItem = { readonly key: JobKey; readonly onlyIfWaiting: boolean };
+type JobItem = Extract<Effect, { kind: 'reconcile' | 'instanceChanged' | 'wakeUpdate' }>;
+type ExecutionItem = Extract<Effect, { kind: 'startExecution' }>;
 
 class Group<T> {
   readonly records = new Set<number>();
@@ -125,7 +143,8 @@ function groupEffects(due: readonly Due[], now: number) {
   const agents = new Map<string, Group<AgentItem>>();
   const releases = new Map<string, Group<Release>>();
   const pools = new Group<string>();
-  const jobs = new Group<JobItem>();
+  const jobs = new Map<string, Group<JobItem>>();
+  const executions: { readonly record: number; readonly item: ExecutionItem }[] = [];
   const timers = new Group<TimerItem>();
   const drains = new Group<OutgoingMessage>();
   const events = new Group<BusEvent>();
@@ -135,7 +154,12 @@ function groupEffects(due: readonly Due[], now: number) {
         pools.add(record, effect.pool);
         break;
       case 'reconcile':
-        jobs.add(record, effect);
+      case 'instanceChanged':
+      case 'wakeUpdate':
+        groupOf(jobs, jobPath(effect.key)).add(record, effect);
+        break;
+      case 'startExecution':
+        executions.push({ record, item: effect });
         break;
       case 'launch':
         groupOf(agents, effect.agentId).add(record, { launch: effect.task });
@@ -162,7 +186,7 @@ function groupEffects(due: readonly Due[], now: number) {
         break;
     }
   }
-  return { agents, releases, pools, jobs, timers, drains, events };
+  return { agents, releases, pools, jobs, executions, timers, drains, events };
 }
 
 function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {
@@ -192,19 +216,21 @@ function timerOf(item: TimerItem, { clock, random }: FanoutDeps): OutgoingMessag
   return timerMessage(timer, now + previousMs, now);
 }
 
-async function wakeReconciler(items: readonly JobItem[], deps: FanoutDeps): Promise<void> {
-  const byPath = new Map<string, JobItem>();
-  for (const item of items) {
-    const known = byPath.get(jobPath(item.key));
-    if (!known || known.onlyIfWaiting) byPath.set(jobPath(item.key), item);
+/** One read of the job tells whether a reconcile still waits and whether the job has an update. */
+async function wakeForJob(items: readonly JobItem[], deps: FanoutDeps): Promise<void> {
+  const [first] = items;
+  if (!first) return;
+  const { key } = first;
+  const sure = items.some((item) => item.kind === 'reconcile' && !item.onlyIfWaiting);
+  const maybe = items.some((item) => item.kind === 'reconcile' && item.onlyIfWaiting);
+  const changed = items.flatMap((item) => (item.kind === 'instanceChanged' ? [item.instance] : []));
+  const updates = new Set(items.flatMap((item) => (item.kind === 'wakeUpdate' ? [item.updateId] : [])));
+  const job = (maybe && !sure) || changed.length > 0 ? await deps.store.getJob(key) : undefined;
+  if (changed.length > 0 && job?.updateId !== undefined) updates.add(job.updateId);
+  if (sure || (maybe && job && needsReconcile(job))) {
+    await deps.messages.send(deps.queues.reconciler, [reconcileWake(key)]);
   }
-  const wakes = await mapLimit([...byPath.values()], agentsAtOnce, async ({ key, onlyIfWaiting }) => {
-    if (!onlyIfWaiting) return reconcileWake(key);
-    const job = await deps.store.getJob(key);
-    return job && needsReconcile(job) ? reconcileWake(key) : undefined;
-  });
-  await deps.messages.send(
-    deps.queues.reconciler,
-    wakes.filter((wake) => wake !== undefined),
-  );
+  if (updates.size === 0) return;
+  const wakes = [...updates].map((updateId) => updateWake(key, updateId, [...new Set(changed)]));
+  await deps.messages.send(deps.queues.updater, wakes);
 }

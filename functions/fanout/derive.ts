@@ -7,6 +7,7 @@
 //          -> KILLING                    kill retry timer
 //          releasesResources(from, to)   give back to the ledger, then wake its pool
 //          KILLING -> ended              reconcile its job if that still waits (a re-created instance)
+//          up, down or gone              wake the update of its job, if it has one
 //          every state change            event on the bus
 //   job    new spec version              reconcile
 //   agent  new                           its command queue; wake its pool
@@ -14,20 +15,32 @@
 //          offer or mode changed         wake its pool
 //          -> DRAINING, or its deadline  wake the drainer
 //          lost, back                    event; wake its pool when it is back
+//   update new, or its next execution    start that execution
+//          other change of status        wake it: an execution may be waiting
+//          every change of status        event on the bus
 //   ledger nothing: whatever frees room also changes a task or an agent
 
 import { killNeeded, releasesResources } from '../../shared/domain/task/transitions.ts';
+import { isRolling } from '../../shared/domain/update/status-machine.ts';
 import { canonicalJson } from '../../shared/lib/hash.ts';
 import type { Agent } from '../../shared/model/agent.ts';
 import type { BusEvent } from '../../shared/model/events.ts';
 import type { Job } from '../../shared/model/job.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
-import { isTerminal, type Task } from '../../shared/model/task.ts';
-import type { Release, StreamChange } from '../../shared/store/port.ts';
+import { isTerminal, type Task, type TaskState } from '../../shared/model/task.ts';
+import type { Release, StreamChange, UpdateHead } from '../../shared/store/port.ts';
 
 export type Effect =
   | { readonly kind: 'wake'; readonly pool: string }
   | { readonly kind: 'reconcile'; readonly key: JobKey; readonly onlyIfWaiting: boolean }
+  | { readonly kind: 'instanceChanged'; readonly key: JobKey; readonly instance: number }
+  | {
+      readonly kind: 'startExecution';
+      readonly key: JobKey;
+      readonly updateId: string;
+      readonly sequence: number;
+    }
+  | { readonly kind: 'wakeUpdate'; readonly key: JobKey; readonly updateId: string }
   | { readonly kind: 'launch'; readonly agentId: string; readonly task: Task }
   | { readonly kind: 'kill'; readonly agentId: string; readonly taskId: string }
   | { readonly kind: 'killRetry'; readonly taskId: string }
@@ -52,6 +65,7 @@ export function deriveEffects(change: StreamChange, cluster: string, now: number
     case 'agent':
       return agentEffects(change);
     case 'update':
+      return updateEffects(change, cluster);
     case 'ledger':
     case 'other':
       return [];
@@ -73,8 +87,27 @@ function taskEffects({ before, after }: Change<Task>, cluster: string, now: numb
     effects.push({ kind: 'unthrottle', taskId, dueAt: after.deadlineAt ?? now });
   }
   if (agentId !== undefined && before) effects.push(...onAgentEffects(before, after, agentId));
+  if (matterToUpdates.includes(after.state)) effects.push(instanceChanged(after));
   effects.push(...stateChanges(before, after, cluster));
   return effects;
+}
+
+/** States in which an instance is up again, or down without the update's doing, or down as the update wanted. */
+const matterToUpdates: readonly TaskState[] = [
+  'RUNNING',
+  'PARTITIONED',
+  'PREEMPTING',
+  'RESTARTING',
+  'DRAINING',
+  'THROTTLED',
+  'FINISHED',
+  'FAILED',
+  'KILLED',
+  'LOST',
+];
+
+function instanceChanged({ role, environment, name, instance }: Task): Effect {
+  return { kind: 'instanceChanged', key: { role, environment, name }, instance };
 }
 
 /** Effects of a change of a task that has an agent. */
@@ -118,6 +151,7 @@ function removedTaskEffects(before: Task, cluster: string, now: number): Effect[
   if (before.agentId !== undefined && releasesResources(before.state, 'DELETED')) {
     effects.push(releaseOf(before, before.agentId));
   }
+  effects.push(instanceChanged(before));
   effects.push(taskEvent(before, { from: before.state, to: 'DELETED', at: now }, cluster));
   return effects;
 }
@@ -159,6 +193,40 @@ function taskEvent(task: Task, { from, to, at, message }: StateChange, cluster: 
     failureCount,
   };
   return { kind: 'event', event: { detailType: 'Task State Change', detail } };
+}
+
+/** An execution that ends by itself writes the update last, so a changed status may find nobody waiting. */
+function updateEffects({ before, after }: Change<UpdateHead>, cluster: string): Effect[] {
+  if (after === undefined) return [];
+  const { role, environment, name, updateId, status, sequence } = after;
+  const key = { role, environment, name };
+  const effects: Effect[] = [];
+  if (isRolling(status) && before?.sequence !== sequence) {
+    effects.push({ kind: 'startExecution', key, updateId, sequence });
+  } else if (before && before.status !== status) {
+    effects.push({ kind: 'wakeUpdate', key, updateId });
+  }
+  if (before?.status !== status) effects.push(updateEvent(before, after, cluster));
+  return effects;
+}
+
+function updateEvent(before: UpdateHead | undefined, after: UpdateHead, cluster: string): Effect {
+  const { role, environment, name, updateId, status, events } = after;
+  const last = events.at(-1);
+  const detail = {
+    v: 1 as const,
+    cluster,
+    role,
+    environment,
+    name,
+    updateId,
+    from: before?.status ?? null,
+    to: status,
+    at: new Date(last?.at ?? 0).toISOString(),
+    user: last?.user ?? null,
+    message: last?.message ?? '',
+  };
+  return { kind: 'event', event: { detailType: 'Update Change', detail } };
 }
 
 function jobEffects({ before, after }: Change<Job>, now: number): Effect[] {

@@ -9,6 +9,7 @@ import { createEventPort } from '../clients/event-port.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
+import { createSfnClient, createWorkflowPort } from '../clients/workflow-port.ts';
 import { createConfigCache } from '../launch.ts';
 import { workerChain } from '../middleware/worker.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
@@ -30,12 +31,14 @@ export function createHandler(environment: Environment) {
       new EventBridgeClient({ maxAttempts: 5, logger: quietLogger }),
       env.EVENT_BUS_NAME,
     ),
+    workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
     cluster: env.BOREALIS_CLUSTER,
     queues: {
       matcher: env.MATCHER_QUEUE_URL,
       reconciler: env.RECONCILER_QUEUE_URL,
       timers: env.TIMERS_QUEUE_URL,
       drainer: env.DRAINER_QUEUE_URL,
+      updater: env.UPDATER_QUEUE_URL,
     },
     clock: platform.clock,
     random: platform.random,

@@ -6,6 +6,7 @@ import { dueShards } from '../../shared/store/keys.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
+import { createSfnClient, createWorkflowPort } from '../clients/workflow-port.ts';
 import { workerChain } from '../middleware/worker.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
 import { type SweepReport, sweep } from './sweep.ts';
@@ -21,6 +22,8 @@ export function createHandler(environment: Environment) {
     matcherQueueUrl: env.MATCHER_QUEUE_URL,
     reconcilerQueueUrl: env.RECONCILER_QUEUE_URL,
     drainerQueueUrl: env.DRAINER_QUEUE_URL,
+    updaterQueueUrl: env.UPDATER_QUEUE_URL,
+    workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     log,

@@ -1,5 +1,6 @@
 // The safety net, every minute: ends what overstayed a transient state, frees what was held back long enough, and wakes
-// pools in which tasks wait and jobs that were accepted but not carried out. Costs what is overdue, not what exists (design D8).
+// pools in which tasks wait and jobs that were accepted but not carried out; gives updates that lost their execution
+// another. Costs what is overdue, not what exists (design D8).
 import { applyTransition } from '../../shared/domain/task/apply.ts';
 import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
 import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
@@ -9,16 +10,20 @@ import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
 import { matcherWake, reconcileWake } from '../messages.ts';
 import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
+import { sweepUpdates, type UpdateSweepDeps } from './sweep-updates.ts';
 import { type DrainerWakeDeps, wakeDrainer } from './wake-drainer.ts';
 
 export interface SweeperDeps extends DrainerWakeDeps {
   readonly store: DrainerWakeDeps['store'] &
+    UpdateSweepDeps['store'] &
     Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools' | 'listUnreconciled'>;
   /** Shards of the deadline index. */
   readonly shards: number;
   readonly messages: MessagePort;
   readonly matcherQueueUrl: string;
   readonly reconcilerQueueUrl: string;
+  readonly updaterQueueUrl: string;
+  readonly workflows: UpdateSweepDeps['workflows'];
   readonly timeouts: StateTimeouts;
   readonly flapping: FlappingSettings;
   readonly clock: Clock;
@@ -44,6 +49,8 @@ export interface SweepReport {
   readonly poolsWoken: number;
   /** Jobs whose newest spec waited so long that its hint must have been lost. */
   readonly jobsWoken: number;
+  /** Updates that should have an execution and had none. */
+  readonly updatesRestarted: number;
   readonly complete: boolean;
 }
 
@@ -66,6 +73,7 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   const poolsWoken = await attempt('waking pools', wakePools(deps), 0);
   const jobsWoken = await attempt('waking jobs', wakeJobs(shards, deps), 0);
   await attempt('waking the drainer', wakeDrainer(deps), undefined);
+  const updatesRestarted = await attempt('looking after updates', sweepUpdates(shards, deps), 0);
   const swept = await mapLimit(shards, shardsAtOnce, (shard) => {
     const report: ShardReport = { lost: 0, released: 0, deferred: 0, lagMs: 0, complete: false };
     return attempt(`sweeping shard ${shard}`, sweepShard(shard, report, remainingMs, deps), report);
@@ -76,10 +84,12 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
     deferred: swept.reduce((sum, { deferred }) => sum + deferred, 0),
     poolsWoken,
     jobsWoken,
+    updatesRestarted,
     complete: swept.every(({ complete }) => complete),
   };
   deps.log.info('swept', { ...report });
   deps.meter.count('TimedOutTasks', report.timedOut);
+  if (updatesRestarted > 0) deps.meter.count('UpdatesRestarted', updatesRestarted);
   const lagMs = Math.max(0, ...swept.map((shard) => shard.lagMs));
   if (lagMs > 0) deps.meter.millis('SweepLag', lagMs);
   if (failures.length > 0) throw failures[0];

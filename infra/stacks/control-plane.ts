@@ -1,6 +1,6 @@
 // Everything that holds no state and may be replaced at any time: the functions, the HTTP API in front of one of them,
 // and what feeds the others (stream, queues, a schedule).
-import { Duration, Stack, type StackProps } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import type {
@@ -14,14 +14,16 @@ import type {
   StoreEnv,
   SweeperEnv,
   TimersEnv,
+  UpdaterEnv,
 } from '../../shared/api/env.ts';
-import { agentQueueName } from '../../shared/model/names.ts';
+import { agentQueueName, updateWorkflowName } from '../../shared/model/names.ts';
 import { HttpRoutes } from '../constructs/http-routes.ts';
 import { MinuteSchedule } from '../constructs/minute-schedule.ts';
 import { QueueWorker } from '../constructs/queue-worker.ts';
 import { ServiceFunction } from '../constructs/service-function.ts';
 import { StreamConsumer } from '../constructs/stream-consumer.ts';
 import type { Settings } from '../settings.ts';
+import { UpdateWorkflow } from '../workflows/update-workflow.ts';
 import type { StateStack } from './state.ts';
 import { workTimeout } from './timeouts.ts';
 
@@ -48,6 +50,7 @@ export class ControlPlaneStack extends Stack {
     this.fanout(props, base);
     this.wakeWorkers(props, base);
     this.agentEvents(props, base);
+    this.updates(props, base);
     this.sweeper(props, base);
     this.drainer(props, base);
     this.rollCall(props, base);
@@ -85,14 +88,17 @@ export class ControlPlaneStack extends Stack {
         RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
         DRAINER_QUEUE_URL: state.queues.drainer.queueUrl,
+        UPDATER_QUEUE_URL: state.queues.updater.queueUrl,
+        UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
         EVENT_BUS_NAME: state.bus.eventBusName,
       },
     });
     grantData(fanout, state);
-    const { matcher, reconciler, timers, drainer } = state.queues;
-    for (const queue of [matcher, reconciler, timers, drainer]) {
+    const { matcher, reconciler, timers, drainer, updater } = state.queues;
+    for (const queue of [matcher, reconciler, timers, drainer, updater]) {
       queue.grantSendMessages(fanout.function);
     }
+    this.grantWorkflow(fanout, settings.cluster, 'states:StartExecution');
     state.bus.grantPutEventsTo(fanout.function);
     this.grantAgentQueues(fanout, settings.cluster, ['sqs:GetQueueAttributes', 'sqs:SetQueueAttributes']);
     new StreamConsumer(this, 'Outbox', {
@@ -162,6 +168,56 @@ export class ControlPlaneStack extends Stack {
     new QueueWorker(this, 'AgentEventsWork', { queue: state.queues.agentReports, worker: agentEvents });
   }
 
+  private updates({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
+    const { cluster } = settings;
+    const updater = new ServiceFunction<UpdaterEnv>(this, 'Updater', {
+      name: 'updater',
+      cluster,
+      description: 'Makes the steps of rolling updates: decides, takes down, creates.',
+      timeout: workTimeout.updater,
+      memoryMb: 1024,
+      environment: {
+        ...base,
+        UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(cluster),
+        UPDATE_TURNS_PER_EXECUTION: String(settings.updateTurns),
+      },
+    });
+    grantData(updater, state);
+    this.grantWorkflow(updater, cluster, 'states:SendTaskSuccess');
+    new QueueWorker(this, 'UpdaterWork', { queue: state.queues.updater, worker: updater });
+    new UpdateWorkflow(this, 'UpdateWorkflow', {
+      name: updateWorkflowName(cluster),
+      updater,
+      timeout: workTimeout.updater,
+    });
+  }
+
+  /** By name, for its functions must know it and it must know one of them. */
+  private updateWorkflowArn(cluster: string): string {
+    return this.formatArn({
+      service: 'states',
+      resource: 'stateMachine',
+      resourceName: updateWorkflowName(cluster),
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+  }
+
+  /** The right to start the update workflow, look at its executions or answer them. */
+  private grantWorkflow(
+    worker: ServiceFunction,
+    cluster: string,
+    action: 'states:StartExecution' | 'states:DescribeExecution' | 'states:SendTaskSuccess',
+  ): void {
+    const executions = this.formatArn({
+      service: 'states',
+      resource: 'execution',
+      resourceName: `${updateWorkflowName(cluster)}:*`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    const resource = action === 'states:DescribeExecution' ? executions : this.updateWorkflowArn(cluster);
+    worker.function.addToRolePolicy(new PolicyStatement({ actions: [action], resources: [resource] }));
+  }
+
   private sweeper({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
     const sweeper = new ServiceFunction<SweeperEnv>(this, 'Sweeper', {
       name: 'sweeper',
@@ -173,9 +229,13 @@ export class ControlPlaneStack extends Stack {
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
         RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
         DRAINER_QUEUE_URL: state.queues.drainer.queueUrl,
+        UPDATER_QUEUE_URL: state.queues.updater.queueUrl,
+        UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
       },
     });
     grantData(sweeper, state);
+    state.queues.updater.grantSendMessages(sweeper.function);
+    this.grantWorkflow(sweeper, settings.cluster, 'states:DescribeExecution');
     state.queues.drainer.grantSendMessages(sweeper.function);
     state.queues.matcher.grantSendMessages(sweeper.function);
     state.queues.reconciler.grantSendMessages(sweeper.function);

@@ -28,6 +28,7 @@ export class StateStack extends Stack {
     readonly reconciler: Queue;
     readonly timers: Queue;
     readonly drainer: Queue;
+    readonly updater: Queue;
     readonly agentReports: Queue;
   };
   /** Emptied by the roll call every minute. */
@@ -74,6 +75,13 @@ export class StateStack extends Stack {
         visibilityTimeout: visibilityFor(workTimeout.drainer),
         alarmTopic,
         meaning: 'Agents could not be emptied; the sweep starts it again every minute.',
+      }).queue,
+      updater: new QueueWithDlq(this, 'Updater', {
+        name: name('updater'),
+        fifo: true,
+        visibilityTimeout: visibilityFor(workTimeout.updater),
+        alarmTopic,
+        meaning: 'A step of an update could not be made; the sweep has it looked at again every minute.',
       }).queue,
       agentReports: new QueueWithDlq(this, 'AgentReports', {
         name: intakeQueueName(cluster),

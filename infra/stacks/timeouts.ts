@@ -9,6 +9,7 @@ export const workTimeout = {
   timers: Duration.seconds(30),
   agentEvents: Duration.seconds(30),
   drainer: Duration.seconds(120),
+  updater: Duration.seconds(120),
   fanout: Duration.seconds(60),
   rollCall: Duration.seconds(55),
 } as const;

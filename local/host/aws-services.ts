@@ -1,5 +1,5 @@
-// The small services no npm engine covers, on one loopback port: EventBridge's PutEvents and the three calls of Step
-// Functions that start, look at and end an execution. Same JSON protocol as AWS, so the SDK clients of the handlers work.
+// The small services no npm engine covers, on one loopback port: EventBridge's PutEvents and the calls of Step Functions
+// that start, look at and end an execution or answer one that waits. Same JSON protocol as AWS, so the SDK clients of the handlers work.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import * as z from 'zod';
@@ -42,6 +42,12 @@ const startInput = z.object({
   stateMachineArn: z.string(),
   input: z.string().default('{}'),
   name: z.string().optional(),
+});
+const taskSuccessInput = z.object({ taskToken: z.string(), output: z.string() });
+const taskFailureInput = z.object({
+  taskToken: z.string(),
+  error: z.string().default('States.TaskFailed'),
+  cause: z.string().default(''),
 });
 const executionInput = z.object({ executionArn: z.string() });
 
@@ -133,7 +139,28 @@ function operationsOf({ buses, machines, onEvent }: AwsServicesOptions): Readonl
         return { stopDate: Date.now() / 1000 };
       },
     ],
+    [
+      'AWSStepFunctions.SendTaskSuccess',
+      (input) => {
+        const { taskToken, output } = taskSuccessInput.parse(input);
+        return answered(
+          machines.answer(taskToken, { kind: 'success', output: JSON.parse(output) as unknown }),
+        );
+      },
+    ],
+    [
+      'AWSStepFunctions.SendTaskFailure',
+      (input) => {
+        const { taskToken, error, cause } = taskFailureInput.parse(input);
+        return answered(machines.answer(taskToken, { kind: 'failure', error, cause }));
+      },
+    ],
   ]);
+}
+
+function answered(taken: boolean): object {
+  if (taken) return {};
+  throw new ServiceError('TaskTimedOut', 'no state waits with this token any more');
 }
 
 function putEvents(

@@ -10,7 +10,7 @@ import { type FunctionStats, type Invoker, loadInvoker, unitedEnvironment } from
 import { provisionQueues, provisionTables } from './provision.ts';
 import { type Poller, startQueuePoller } from './queue-poller.ts';
 import { startSchedule } from './scheduler.ts';
-import { loadStateMachines } from './state-machines.ts';
+import { loadStateMachines, type MachineStats } from './state-machines.ts';
 import { type StreamPoller, startStreamPoller } from './stream-poller.ts';
 
 export interface HostOptions {
@@ -40,6 +40,7 @@ export interface HostStats {
   /** Events put on a bus. */
   readonly events: number;
   readonly queues: Readonly<Record<string, QueueDepth>>;
+  readonly stateMachines: Readonly<Record<string, MachineStats>>;
   readonly [more: string]: unknown;
 }
 
@@ -90,6 +91,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     dynamoEndpoint: options.dynamoEndpoint,
     events: eventCount,
     queues: await queueDepths(options.sqsEndpoint),
+    stateMachines: machines.stats(),
     ...options.moreStats?.(),
   });
   const http = await startHttp(options, invoker, { stats, events: () => events }).catch(

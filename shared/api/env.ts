@@ -28,6 +28,8 @@ export const fanoutEnvSchema = z.object({
   RECONCILER_QUEUE_URL: z.string(),
   TIMERS_QUEUE_URL: z.string(),
   DRAINER_QUEUE_URL: z.string(),
+  UPDATER_QUEUE_URL: z.string(),
+  UPDATE_WORKFLOW_ARN: z.string(),
   EVENT_BUS_NAME: z.string(),
 });
 /** The drainer continues itself through its own queue for as long as agents are being emptied. */
@@ -44,6 +46,14 @@ export const sweeperEnvSchema = z.object({
   MATCHER_QUEUE_URL: z.string(),
   RECONCILER_QUEUE_URL: z.string(),
   DRAINER_QUEUE_URL: z.string(),
+  UPDATER_QUEUE_URL: z.string(),
+  UPDATE_WORKFLOW_ARN: z.string(),
+});
+export const updaterEnvSchema = z.object({
+  ...base,
+  UPDATE_WORKFLOW_ARN: z.string(),
+  /** Verdicts after which an execution hands over to the next: 15 history events each, of 25,000 that it may have. */
+  UPDATE_TURNS_PER_EXECUTION: z.string().regex(/^[1-9]\d{0,3}$/),
 });
 export const rollCallEnvSchema = z.object({ ...base, ...identity, HEARTBEAT_QUEUE_URL: z.string() });
 /** It touches no table. */
@@ -60,6 +70,7 @@ export type AgentEventsEnv = z.input<typeof agentEventsEnvSchema>;
 export type TimersEnv = z.input<typeof timersEnvSchema>;
 export type SweeperEnv = z.input<typeof sweeperEnvSchema>;
 export type RollCallEnv = z.input<typeof rollCallEnvSchema>;
+export type UpdaterEnv = z.input<typeof updaterEnvSchema>;
 export type AgentQueuesEnv = z.input<typeof agentQueuesEnvSchema>;
 
 /** Parses an environment; throws INTERNAL naming each missing or wrong variable. */

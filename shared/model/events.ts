@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { agentIdSchema, agentModes } from './agent.ts';
 import { identifierSchema, jobKeySchema } from './job-key.ts';
 import { taskStateSchema } from './task.ts';
+import { updateStatuses } from './update.ts';
 
 const isoTime = z.iso.datetime();
 
@@ -43,9 +44,24 @@ const agentChangeSchema = z.object({
   mode: z.enum(agentModes),
 });
 
+/** An update began or came to another status. */
+const updateChangeSchema = jobKeySchema.extend({
+  v: z.literal(1),
+  cluster: identifierSchema,
+  updateId: z.string(),
+  /** Null when the update has just begun. */
+  from: z.enum(updateStatuses).nullable(),
+  to: z.enum(updateStatuses),
+  at: isoTime,
+  /** Who asked for it; null if the update came there by itself. */
+  user: z.string().nullable(),
+  message: z.string(),
+});
+
 export const busEventSchema = z.discriminatedUnion('detailType', [
   z.object({ detailType: z.literal('Task State Change'), detail: taskStateChangeSchema }),
   z.object({ detailType: z.literal('Job Change'), detail: jobChangeSchema }),
+  z.object({ detailType: z.literal('Update Change'), detail: updateChangeSchema }),
   z.object({ detailType: z.literal('Agent Change'), detail: agentChangeSchema }),
 ]);
 export type BusEvent = z.infer<typeof busEventSchema>;

@@ -68,6 +68,21 @@ export const metricTable = {
     service: 'drainer',
     meaning: 'Of these, the ones ended at the deadline without regard to the availability of their job.',
   },
+  UpdatesRestarted: {
+    unit: 'Count',
+    service: 'sweeper',
+    meaning: 'Rolling updates that had lost their execution and got another.',
+  },
+  UpdateKills: {
+    unit: 'Count',
+    service: 'updater',
+    meaning: 'Tasks that updates took down.',
+  },
+  UpdateConflicts: {
+    unit: 'Count',
+    service: 'updater',
+    meaning: 'Steps of updates that were worked out again because update, job or task had moved on.',
+  },
   ForeignReports: {
     unit: 'Count',
     service: 'agent-events',

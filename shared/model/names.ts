@@ -15,5 +15,15 @@ export function heartbeatQueueName(cluster: string): string {
   return `borealis-${cluster}-heartbeats`;
 }
 
+/** The Step Functions state machine of updates. */
+export function updateWorkflowName(cluster: string): string {
+  return `borealis-${cluster}-update`;
+}
+
+/** Name of one execution of the update workflow: the same update and number never run twice. */
+export function updateExecutionName(updateId: string, sequence: number): string {
+  return `${updateId}-${sequence}`;
+}
+
 /** Source of every event on the bus. */
 export const eventSource = 'borealis';

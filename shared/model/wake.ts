@@ -15,6 +15,36 @@ export type ReconcileWake = z.infer<typeof reconcileWakeSchema>;
 export const drainWakeSchema = z.object({ v: z.literal(1), drain: z.literal('agents') });
 export type DrainWake = z.infer<typeof drainWakeSchema>;
 
+/** FIFO, message group = job path: something happened that its update may have waited for. */
+export const updateWakeSchema = z.object({
+  v: z.literal(1),
+  key: jobKeySchema,
+  updateId: z.string(),
+  /** Instances whose tasks changed, if that is what happened; a hint where to look. */
+  instances: z.array(z.number().int().min(0)).max(500).default([]),
+});
+export type UpdateWake = z.infer<typeof updateWakeSchema>;
+
+/** What an execution of the update workflow starts with, and hands from state to state. */
+const updateRunSchema = z.object({
+  v: z.literal(1),
+  key: jobKeySchema,
+  updateId: z.string(),
+  /** Which execution of the update this is; another one with a later number has taken over. */
+  sequence: z.number().int().min(1),
+  /** Verdicts of this execution so far: it hands over to the next before its history is full. */
+  turns: z.number().int().min(0),
+});
+export type UpdateRun = z.infer<typeof updateRunSchema>;
+
+/** Calls of the update workflow to the updater. */
+export const updateStepSchema = z.discriminatedUnion('step', [
+  /** Look at the update, do what is to be done, say how it goes on. */
+  z.object({ step: z.literal('verdict'), run: updateRunSchema }),
+  /** Answer with the task token once the instances whose turn it is are up, or something else needs a verdict. */
+  z.object({ step: z.literal('await'), run: updateRunSchema, taskToken: z.string().min(1) }),
+]);
+
 /** Delayed message (at most 15 minutes): look at this task when it is due. */
 export const timerSchema = z.discriminatedUnion('kind', [
   /** THROTTLED -> PENDING at dueAt. */

@@ -97,10 +97,12 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     listUpdates: (filter, page) => listUpdates(connection, filter, page),
     writeUpdate: (input) => writeUpdate(connection, input),
     listInstanceEvents: (key, updateId, page) => listInstanceEvents(connection, key, updateId, page),
-    putCallback: ({ updateId, sequence, taskToken }, now) =>
+    putCallback: ({ updateId, sequence, status, turnsBegun, taskToken }, now) =>
       putRow(connection, connection.notes, 'putCallback', {
         ...callbackKeyOf(updateId),
         q: sequence,
+        s: status,
+        n: turnsBegun,
         tk: taskToken,
         [ttlAttribute]: Math.floor((now + callbackLifeMs) / 1000),
       }),

@@ -139,6 +139,9 @@ export type WriteUpdateOutcome =
 export interface UpdateCallback {
   readonly updateId: string;
   readonly sequence: number;
+  /** As they were when the execution began to wait; `turnsBegun` counts both ways together. */
+  readonly status: UpdateRecord['status'];
+  readonly turnsBegun: number;
   /** Of Step Functions. */
   readonly taskToken: string;
 }

@@ -255,8 +255,20 @@ export function updatesContract(subject: () => StoreUnderTest): void {
       const store = subject().store();
       const updateId = unique('u');
       expect(await store.getCallback(updateId)).toBeUndefined();
-      const first = { updateId, sequence: 1, taskToken: 'one' };
-      const second = { updateId, sequence: 2, taskToken: 'two' };
+      const first = {
+        updateId,
+        sequence: 1,
+        status: 'ROLLING_BACK' as const,
+        turnsBegun: 3,
+        taskToken: 'one',
+      };
+      const second = {
+        updateId,
+        sequence: 2,
+        status: 'ROLLING_FORWARD' as const,
+        turnsBegun: 4,
+        taskToken: 'two',
+      };
       await store.putCallback(first, t0);
       await store.putCallback(second, t0);
       await store.dropCallback(first);

@@ -15,6 +15,7 @@ import {
 } from '../../functions/reconciler/handler.ts';
 import { createHandler as sweeper, handler as sweeperHandler } from '../../functions/sweeper/handler.ts';
 import { createHandler as timers, handler as timersHandler } from '../../functions/timers/handler.ts';
+import { createHandler as updater, handler as updaterHandler } from '../../functions/updater/handler.ts';
 
 const environment = {
   AWS_REGION: 'us-east-1',
@@ -25,6 +26,9 @@ const environment = {
   RECONCILER_QUEUE_URL: 'http://127.0.0.1:1/q/reconciler.fifo',
   DRAINER_QUEUE_URL: 'http://127.0.0.1:1/q/drainer.fifo',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/q/timers',
+  UPDATER_QUEUE_URL: 'http://127.0.0.1:1/q/updater.fifo',
+  UPDATE_WORKFLOW_ARN: 'arn:aws:states:us-east-1:1:stateMachine:update',
+  UPDATE_TURNS_PER_EXECUTION: '1000',
   EVENT_BUS_NAME: 'bus',
   AGENT_IDENTITY: 'bound',
 };
@@ -38,6 +42,7 @@ describe.each([
   ['drainer', drainer, drainerHandler],
   ['timers', timers, timersHandler],
   ['sweeper', sweeper, sweeperHandler],
+  ['updater', updater, updaterHandler],
 ])('functions/%s/handler.ts', (_name, create, handler) => {
   it('is built from a complete environment', () => {
     expect(typeof create(environment)).toBe('function');
@@ -74,6 +79,7 @@ describe('a batch of nothing', () => {
     ['agent-events', agentEvents],
     ['drainer', drainer],
     ['timers', timers],
+    ['updater', updater],
   ])('goes through the chain of %s and asks nobody for anything', async (_name, create) => {
     const handler = create(environment) as unknown as (event: unknown, context: Context) => Promise<unknown>;
     expect(await handler({ Records: [] }, context)).toEqual({ batchItemFailures: [] });

@@ -6,7 +6,12 @@ import { drainPauseSecs } from '../../functions/messages.ts';
 import { addBorealis } from '../../infra/borealis.ts';
 import * as schemas from '../../shared/api/env.ts';
 import { routes } from '../../shared/api/routes.ts';
-import { agentQueueName, heartbeatQueueName, intakeQueueName } from '../../shared/model/names.ts';
+import {
+  agentQueueName,
+  heartbeatQueueName,
+  intakeQueueName,
+  updateWorkflowName,
+} from '../../shared/model/names.ts';
 import { notesTable, stateTable } from '../../shared/store/tables.ts';
 
 interface CfnResource {
@@ -63,6 +68,7 @@ describe('queues', () => {
       'borealis-test-matcher.fifo',
       'borealis-test-reconciler.fifo',
       'borealis-test-timers',
+      'borealis-test-updater.fifo',
     ]);
   });
 
@@ -81,7 +87,7 @@ describe('queues', () => {
 
   it('keep dead letters for 14 days and alarm on each of them', () => {
     const dlqs = all('AWS::SQS::Queue').filter(([, queue]) => isDlqPattern.test(nameOf(queue.Properties)));
-    expect(dlqs).toHaveLength(6);
+    expect(dlqs).toHaveLength(7);
     const alarms = properties('AWS::CloudWatch::Alarm');
     const watched = alarms.map((alarm) => at(alarm, 'Dimensions.0.Value.Fn::GetAtt.0'));
     for (const [path, queue] of dlqs) {
@@ -93,7 +99,7 @@ describe('queues', () => {
 
   it('never swallow a wake-up by its content', () => {
     const fifo = working.filter((queue) => at(queue, 'FifoQueue'));
-    expect(fifo).toHaveLength(3);
+    expect(fifo).toHaveLength(4);
     for (const queue of fifo) expect(at(queue, 'ContentBasedDeduplication')).toBe(false);
   });
 
@@ -115,7 +121,7 @@ describe('queues', () => {
       expect(at(queue, 'VisibilityTimeout')).toBeGreaterThan(Number(at(worker, 'Timeout')));
       checked.push(nameOf(queue));
     }
-    expect(checked).toHaveLength(5);
+    expect(checked).toHaveLength(6);
   });
 });
 
@@ -160,6 +166,7 @@ describe('functions', () => {
     timers: schemas.timersEnvSchema,
     sweeper: schemas.sweeperEnvSchema,
     'roll-call': schemas.rollCallEnvSchema,
+    updater: schemas.updaterEnvSchema,
     'agent-queues': schemas.agentQueuesEnvSchema,
   };
   const functions = all('AWS::Lambda::Function').map(([, resource]) => resource);
@@ -272,7 +279,7 @@ describe('event sources', () => {
   const mappings = properties('AWS::Lambda::EventSourceMapping');
 
   it('report failures item by item', () => {
-    expect(mappings).toHaveLength(6);
+    expect(mappings).toHaveLength(7);
     for (const mapping of mappings)
       expect(at(mapping, 'FunctionResponseTypes')).toEqual(['ReportBatchItemFailures']);
   });
@@ -292,6 +299,48 @@ describe('event sources', () => {
   it('sweep and call the roll once a minute', () => {
     const minutely = { ScheduleExpression: 'rate(1 minute)' };
     expect(properties('AWS::Scheduler::Schedule')).toMatchObject([minutely, minutely]);
+  });
+});
+
+describe('the update workflow', () => {
+  const machines = properties('AWS::StepFunctions::StateMachine');
+
+  it('is named so that its functions find it', () => {
+    expect(machines.map((machine) => at(machine, 'StateMachineName'))).toEqual([updateWorkflowName('test')]);
+  });
+
+  it('comes from verdict to verdict in four transitions, by states a person can read', () => {
+    const text = JSON.stringify(at(machines[0], 'DefinitionString'))
+      .replaceAll(/\\"/g, '"')
+      .replaceAll('\\', '');
+    const states = [...text.matchAll(/"([^"]+)":\{"(?:Next|Type|End)/g)].map(([, name]) => name);
+    expect(states).toEqual(
+      expect.arrayContaining([
+        'Verdict',
+        'Which way?',
+        'Forward batch',
+        'Roll back batch',
+        'Watch',
+        'Rolled back',
+      ]),
+    );
+    expect(text).toContain('lambda:invoke.waitForTaskToken');
+    expect(text).toContain('"TimestampPath":"$.batch.until"');
+  });
+
+  it('may be started by the stream consumer only, and looked at by the sweeper only', () => {
+    const statements = all('AWS::IAM::Policy').flatMap(([path, { Properties }]) =>
+      (at(Properties, 'PolicyDocument.Statement') as unknown[]).flatMap((statement) =>
+        ([at(statement, 'Action')].flat() as string[])
+          .filter((action) => action.startsWith('states:'))
+          .map((action) => `${path.replace(/^.*\/(\w+?)Function.*$/, '$1')} ${action}`),
+      ),
+    );
+    expect(statements.toSorted()).toEqual([
+      'Fanout states:StartExecution',
+      'Sweeper states:DescribeExecution',
+      'Updater states:SendTaskSuccess',
+    ]);
   });
 });
 
@@ -339,6 +388,10 @@ describe('context', () => {
     [{ 'borealis:keepData': 'no' }, 'borealis:keepData is "no"; it must be one of true, false'],
     [{ 'borealis:cluster': 'prod-agent' }, '-agent in it is kept for the names of queues'],
     [{ 'borealis:cluster': 'prod-agent-2' }, '-agent in it is kept for the names of queues'],
+    [
+      { 'borealis:updateTurns': '0' },
+      'borealis:updateTurns is "0"; it must be a whole number from 1 to 1500',
+    ],
   ])('%j fails the synth and says why', (context, message) => {
     expect(() => synth(context)).toThrow(message);
   });

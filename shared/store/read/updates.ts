@@ -200,5 +200,13 @@ export async function getCallback(
     new GetCommand({ TableName: connection.notes, Key: callbackKeyOf(updateId), ConsistentRead: true }),
   );
   const row = Item as Row | undefined;
-  return row && { updateId, sequence: Number(row.q), taskToken: String(row.tk) };
+  if (row === undefined) return undefined;
+  const status = String(row.s) as UpdateCallback['status'];
+  return {
+    updateId,
+    sequence: Number(row.q),
+    status,
+    turnsBegun: Number(row.n),
+    taskToken: String(row.tk),
+  };
 }

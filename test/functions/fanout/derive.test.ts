@@ -4,7 +4,7 @@ import { deriveEffects, type Effect } from '../../../functions/fanout/derive.ts'
 import { killNeeded, releasesResources, transitionTable } from '../../../shared/domain/task/transitions.ts';
 import { busEventSchema } from '../../../shared/model/events.ts';
 import { isOnAgent, isTerminal, type Task, type TaskState, taskStates } from '../../../shared/model/task.ts';
-import type { StreamChange } from '../../../shared/store/port.ts';
+import type { StreamChange, UpdateHead } from '../../../shared/store/port.ts';
 import { makeJob, makeTask, t0 } from '../../contract/fixtures.ts';
 
 const base = makeTask();
@@ -36,26 +36,26 @@ function kinds(from: TaskState | undefined, to: TaskState | undefined): string[]
 describe('a task change', () => {
   it.each<[TaskState | undefined, TaskState | undefined, string[]]>([
     [undefined, 'PENDING', ['wake', 'event']],
-    [undefined, 'THROTTLED', ['unthrottle', 'event']],
+    [undefined, 'THROTTLED', ['unthrottle', 'instanceChanged', 'event']],
     ['THROTTLED', 'PENDING', ['wake', 'event']],
     ['PENDING', 'ASSIGNED', ['launch', 'event']],
     ['ASSIGNED', 'STARTING', ['event']],
-    ['STARTING', 'RUNNING', ['event']],
-    ['RUNNING', 'PARTITIONED', ['event']],
-    ['PARTITIONED', 'RUNNING', ['event']],
+    ['STARTING', 'RUNNING', ['instanceChanged', 'event']],
+    ['RUNNING', 'PARTITIONED', ['instanceChanged', 'event']],
+    ['PARTITIONED', 'RUNNING', ['instanceChanged', 'event']],
     ['PARTITIONED', 'ASSIGNED', ['event']],
-    ['RUNNING', 'FINISHED', ['release', 'event']],
-    ['RUNNING', 'FAILED', ['release', 'event']],
-    ['RUNNING', 'LOST', ['release', 'event']],
-    ['ASSIGNED', 'LOST', ['kill', 'release', 'event']],
+    ['RUNNING', 'FINISHED', ['release', 'instanceChanged', 'event']],
+    ['RUNNING', 'FAILED', ['release', 'instanceChanged', 'event']],
+    ['RUNNING', 'LOST', ['release', 'instanceChanged', 'event']],
+    ['ASSIGNED', 'LOST', ['kill', 'release', 'instanceChanged', 'event']],
     ['RUNNING', 'KILLING', ['kill', 'killRetry', 'event']],
-    ['RUNNING', 'RESTARTING', ['kill', 'event']],
+    ['RUNNING', 'RESTARTING', ['kill', 'instanceChanged', 'event']],
     ['RESTARTING', 'KILLING', ['killRetry', 'event']],
-    ['RESTARTING', 'KILLED', ['release', 'event']],
-    ['KILLING', 'KILLED', ['release', 'reconcile', 'event']],
-    ['PARTITIONED', 'LOST', ['kill', 'release', 'event']],
-    ['PENDING', undefined, ['event']],
-    ['THROTTLED', undefined, ['event']],
+    ['RESTARTING', 'KILLED', ['release', 'instanceChanged', 'event']],
+    ['KILLING', 'KILLED', ['release', 'reconcile', 'instanceChanged', 'event']],
+    ['PARTITIONED', 'LOST', ['kill', 'release', 'instanceChanged', 'event']],
+    ['PENDING', undefined, ['instanceChanged', 'event']],
+    ['THROTTLED', undefined, ['instanceChanged', 'event']],
     ['FINISHED', undefined, []],
     ['RUNNING', 'RUNNING', []],
   ])('%s -> %s has the effects %j', (from, to, expected) => {
@@ -91,10 +91,48 @@ describe('a task change', () => {
       { kind: 'task', after: inState('PENDING') },
       { kind: 'task', before: inState('PENDING') },
       { kind: 'job', after: makeJob() },
+      { kind: 'update', after: head() },
     ];
     for (const effect of changes.flatMap(effects)) {
       if (effect.kind === 'event') busEventSchema.parse(effect.event);
     }
+  });
+});
+
+/** The changing row of an update that goes forward in its first execution. */
+function head(over: Partial<UpdateHead> = {}): UpdateHead {
+  const { role, environment, name } = makeJob();
+  const status = over.status ?? 'ROLLING_FORWARD';
+  return {
+    role,
+    environment,
+    name,
+    updateId: 'u1',
+    status,
+    sequence: 1,
+    events: [{ status, at: t0 }],
+    ...over,
+  };
+}
+
+describe('a change of an update', () => {
+  const before = head();
+  it.each<[string, Partial<Record<'before' | 'after', UpdateHead>>, string[]]>([
+    ['begins', { after: before }, ['startExecution', 'event']],
+    ['begins by waiting for a pulse', { after: head({ status: 'ROLL_FORWARD_AWAITING_PULSE' }) }, ['event']],
+    ['goes a step on', { before, after: head() }, []],
+    ['turns back', { before, after: head({ status: 'ROLLING_BACK' }) }, ['wakeUpdate', 'event']],
+    ['is paused', { before, after: head({ status: 'ROLL_FORWARD_PAUSED' }) }, ['wakeUpdate', 'event']],
+    [
+      'is resumed',
+      { before: head({ status: 'ROLL_FORWARD_PAUSED' }), after: head({ sequence: 2 }) },
+      ['startExecution', 'event'],
+    ],
+    ['goes on in another execution', { before, after: head({ sequence: 2 }) }, ['startExecution']],
+    ['ends', { before, after: head({ status: 'ROLLED_FORWARD' }) }, ['wakeUpdate', 'event']],
+    ['is forgotten', { before: head({ status: 'ABORTED' }) }, []],
+  ])('that %s', (_what, change, expected) => {
+    expect(effects({ kind: 'update', ...change }).map(({ kind }) => kind)).toEqual(expected);
   });
 });
 

@@ -63,6 +63,8 @@ const sweepNow = () =>
     messages: world.messages,
     matcherQueueUrl: queues.matcher,
     drainerQueueUrl: 'drainer',
+    updaterQueueUrl: queues.updater,
+    workflows: world.workflows,
     reconcilerQueueUrl: queues.reconciler,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,

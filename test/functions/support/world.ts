@@ -21,6 +21,9 @@ import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.t
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
 import { fireTimer } from '../../../functions/timers/fire-timer.ts';
+import type { UpdaterDeps } from '../../../functions/updater/deps.ts';
+import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
+import { wakeUpdate } from '../../../functions/updater/wake-update.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
 import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
@@ -31,11 +34,17 @@ import type { JobSubmission } from '../../../shared/model/job.ts';
 import { type JobKey, jobPath } from '../../../shared/model/job-key.ts';
 import type { Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
-import { matcherWakeSchema, reconcileWakeSchema, timerSchema } from '../../../shared/model/wake.ts';
+import {
+  matcherWakeSchema,
+  reconcileWakeSchema,
+  timerSchema,
+  updateWakeSchema,
+} from '../../../shared/model/wake.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { decodeStreamRecord } from '../../../shared/store/stream.ts';
 import { embeddedEngine, type StoreUnderTest } from '../../contract/engines.ts';
 import { makeConfig, t0, unique } from '../../contract/fixtures.ts';
+import { FakeWorkflows } from './fake-workflows.ts';
 import { FakeAgents, FakeEvents, FakeLog, FakeMeter, FakeQueues, sqsEvent } from './fakes.ts';
 
 export const queues = {
@@ -43,17 +52,21 @@ export const queues = {
   reconciler: 'reconciler.fifo',
   timers: 'timers',
   drainer: 'drainer.fifo',
+  updater: 'updater.fifo',
 };
 
 export interface World {
   readonly store: Store;
   readonly messages: FakeQueues;
+  readonly workflows: FakeWorkflows;
   readonly agents: FakeAgents;
   readonly events: FakeEvents;
   readonly log: FakeLog;
   readonly meter: FakeMeter;
   /** The time all functions see. */
   now: number;
+  /** Verdicts after which an execution of an update hands over. */
+  turnsPerExecution: number;
   /** Calls the API; the answer's body is parsed. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** Feeds every stream record, and every message but timers, to its function until all is quiet. */
@@ -105,7 +118,7 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
   const log = new FakeLog();
   const meter = new FakeMeter();
   const owners: OwnerMemory = new Map();
-  const world = { now: t0 };
+  const world = { now: t0, turnsPerExecution: 1000 };
   const clock = () => world.now;
   const sources = { clock, ids: randomIds, random: () => 0.5 };
   const common = {
@@ -116,6 +129,15 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
     ...sources,
   };
   const configs = createConfigCache(store);
+  const workflows = new FakeWorkflows(clock);
+  const updater: UpdaterDeps = {
+    store,
+    readInstances: createInstanceReader(store, clock),
+    configs,
+    workflows,
+    turnsPerExecution: 1000,
+    ...common,
+  };
   const api = createApi({
     store,
     configs,
@@ -126,7 +148,7 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
     identity,
     version: '0.0.0',
   });
-  const fanout = { store, configs, messages, agents, events, cluster: 'local', queues, ...common };
+  const fanout = { store, configs, messages, workflows, agents, events, cluster: 'local', queues, ...common };
   const matcher = { store, reasons: createReasonWriter(store, clock), ...common };
   const reconcile = (key: JobKey, over: Partial<Store> = {}) =>
     reconcileJob(key, plenty, { store: { ...store, ...over }, ...common });
@@ -158,6 +180,14 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
         work: async ({ key }) => void (await reconcile(key)),
       });
     }
+    if (queueUrl === queues.updater) {
+      return processGroups(event, {
+        schema: updateWakeSchema,
+        groupOf: ({ updateId }) => updateId,
+        log,
+        work: ({ key, updateId, instances }) => wakeUpdate({ key, updateId, hints: instances }, updater),
+      });
+    }
     return processGroups(event, {
       schema: timerSchema,
       groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
@@ -178,6 +208,7 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
   return Object.assign(world, {
     store,
     messages,
+    workflows,
     agents,
     events,
     log,
@@ -192,7 +223,11 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
           const { batchItemFailures } = await feedStream(records);
           if (batchItemFailures.length > 0) throw new Error(JSON.stringify(log.lines.slice(-3)));
         }
-        const moved = (await take(queues.reconciler)) + (await take(queues.matcher));
+        const moved =
+          (await take(queues.reconciler)) +
+          (await take(queues.matcher)) +
+          (await take(queues.updater)) +
+          (await workflows.move({ ...updater, turnsPerExecution: world.turnsPerExecution }));
         if (records.length === 0 && moved === 0) return;
       }
     },

@@ -32,6 +32,8 @@ const run = (remainingMs = 60_000, over: Partial<Store> = {}) =>
     matcherQueueUrl: queues.matcher,
     reconcilerQueueUrl: queues.reconciler,
     drainerQueueUrl: queues.drainer,
+    updaterQueueUrl: queues.updater,
+    workflows: world.workflows,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     clock: () => world.now,

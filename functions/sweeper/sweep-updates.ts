@@ -1,0 +1,55 @@
+// Looks after updates that act: each must have an execution of the update workflow (design D10). One that has lost it (it
+// was stopped by hand, or failed) gets another; one that has it is woken once, in case a hint was lost.
+import { isRolling } from '../../shared/domain/update/status-machine.ts';
+import type { Clock } from '../../shared/lib/ports.ts';
+import type { JobKey } from '../../shared/model/job-key.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
+import type { Store } from '../../shared/store/port.ts';
+import { updateWake } from '../messages.ts';
+import type { Log, MessagePort, WorkflowPort } from '../ports.ts';
+
+export interface UpdateSweepDeps {
+  readonly store: Pick<Store, 'listDueUpdates' | 'getUpdate' | 'writeUpdate' | 'deferUpdate'>;
+  readonly workflows: Pick<WorkflowPort, 'isRunning'>;
+  readonly messages: MessagePort;
+  readonly updaterQueueUrl: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const pageSize = 200;
+const updatesAtOnce = 8;
+/** Time between two looks at the same update, milliseconds. */
+const lookEveryMs = 60_000;
+
+/** Answers how many got another execution. */
+export async function sweepUpdates(shards: readonly number[], deps: UpdateSweepDeps): Promise<number> {
+  const due = await mapLimit(shards, updatesAtOnce, (shard) =>
+    deps.store.listDueUpdates(shard, deps.clock(), pageSize),
+  );
+  const restarted = await mapLimit(due.flat(), updatesAtOnce, ({ key, updateId }) =>
+    lookAt(key, updateId, deps),
+  );
+  return restarted.filter(Boolean).length;
+}
+
+async function lookAt(key: JobKey, updateId: string, deps: UpdateSweepDeps): Promise<boolean> {
+  const stored = await deps.store.getUpdate(key, updateId);
+  // The index lags behind: it has stopped or ended meanwhile.
+  if (!stored || !isRolling(stored.update.status)) return false;
+  const now = deps.clock();
+  if (await deps.workflows.isRunning({ updateId, sequence: stored.sequence })) {
+    await deps.store.deferUpdate(stored, now + lookEveryMs);
+    await deps.messages.send(deps.updaterQueueUrl, [updateWake(key, updateId, [])]);
+    return false;
+  }
+  // The stream starts it (design D1). If somebody writes the update first, the next sweep looks again.
+  const outcome = await deps.store.writeUpdate({
+    before: stored,
+    next: stored.update,
+    newExecution: true,
+    now,
+  });
+  deps.log.warn('an update had no execution; it gets another', { updateId, outcome: outcome.kind });
+  return outcome.kind === 'committed';
+}
