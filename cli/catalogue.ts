@@ -25,6 +25,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   entry('job diff', 'What a job file would change', () => import('./commands/job-diff.ts')),
   entry('job why', 'Why tasks wait, in words and numbers', () => import('./commands/job-why.ts')),
   entry('job add', 'Add instances like an existing one', () => import('./commands/job-add.ts')),
+  entry('job shrink', 'Take instances of a service away', () => import('./commands/job-shrink.ts')),
   entry('job restart', 'End and replace running instances', () => import('./commands/job-restart.ts')),
   entry('job kill', 'End some instances for good', () => import('./commands/job-kill.ts')),
   entry('job killall', 'End every instance of a job', () => import('./commands/job-killall.ts')),

@@ -1,4 +1,5 @@
-// borealis job restart: ends and replaces running instances, all at once or in batches that must come back.
+// borealis job restart: ends and replaces running instances. A service goes batch by batch under health watch, by the
+// engine of updates; all at once on request, and always for a job that is no service.
 import type { Command } from '@commander-js/extra-typings';
 import type { JobDetail } from '../../shared/api/views.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
@@ -9,77 +10,116 @@ import { readJob } from '../client/read.ts';
 import type { Cli, Example } from '../command.ts';
 import { formatKey, type JobTarget, parseDurationMs, parseTarget } from '../keys.ts';
 import type { Session } from '../session.ts';
+import { readSettings, type SettingWords, withBatchOptions } from '../update/settings.ts';
+import { runUpdate, type StartBody } from '../update/start.ts';
 import { waitForJob } from '../wait/wait.ts';
 
 export const examples: readonly Example[] = [
-  ['borealis job restart local/demo/devel/hello-service --wait', 'all at once, wait until they run again'],
   [
-    'borealis job restart local/demo/devel/hello-service --batch-size 2',
-    'two at a time, each batch running first',
+    'borealis job restart local/demo/devel/hello-service --wait',
+    'one after another, each running for 30 s first',
   ],
-  ['borealis job restart local/demo/devel/hello-service/3', 'one instance'],
+  [
+    'borealis job restart local/demo/devel/hello-service --batch-size 3 --watch 0',
+    'three at a time, no watch',
+  ],
+  ['borealis job restart local/demo/devel/hello-service/3 --all-at-once', 'one instance, at once'],
 ];
 export const exits = [3, 4, 6, 9, 10] as const;
 
+/** Aurora's default for restarts. */
+const defaultWatchMs = 30_000;
+const defaultTimeout = '5m';
+
+interface Words extends SettingWords {
+  readonly allAtOnce?: true | undefined;
+  readonly message?: string | undefined;
+  readonly wait?: true | undefined;
+  readonly timeout?: string | undefined;
+  readonly json?: true | undefined;
+}
+
 export function define(command: Command, cli: Cli): void {
-  command
-    .description('End and replace running instances; refused unless all named ones are active.')
-    .argument('<key>', 'cluster/role/environment/name[/INSTANCES]; default all active ones')
-    .option('--batch-size <n>', 'so many at a time, waiting until each batch runs again')
-    .option('--wait', 'wait until they run again')
-    .option('--timeout <span>', 'longest wait (per batch)', '5m')
-    .option('-m, --message <text>', 'why, kept in the history of each task')
-    .action(async (text, options, self) => {
-      const session = cli.session(self);
-      const target = parseTarget(text);
-      const timeoutMs = parseDurationMs(options.timeout);
-      const batchSize = parseBatchSize(options.batchSize);
-      await session.checkCluster(target.cluster);
-      const before = await readJob(session.client, target.key, { signal: cli.io.signal });
-      const instances = activeInstances(before, target);
-      if (instances.length === 0) return session.out.say(`nothing to do: ${text} has no active instance`);
-      const size = batchSize ?? instances.length;
-      for (let from = 0; from < instances.length; from += size) {
-        await restartBatch(session, {
-          target,
-          batch: normaliseInstances(instances.slice(from, from + size).map((n): InstanceRange => [n, n])),
-          before,
-          message: options.message,
-          wait: batchSize !== undefined || options.wait === true,
-          timeoutMs,
-        });
-      }
+  withBatchOptions(
+    command
+      .description(
+        'End and replace running instances, refused unless all named ones are active. A service is restarted batch by batch, as an update: it stops when too many instances fail, and `update pause`, `abort` and `rollback` work on it. Default: one instance at a time, each watched for 30s.',
+      )
+      .argument('<key>', 'cluster/role/environment/name[/INSTANCES]; default all active ones')
+      .option('--all-at-once', 'not in batches; a job that is no service is always restarted so')
+      .option('--wait', 'wait until all of it is done')
+      .option(
+        '--timeout <span>',
+        `longest wait; default as long as it takes (all at once: ${defaultTimeout})`,
+      )
+      .option('-m, --message <text>', 'why, kept in the history')
+      .option('--json', 'print the update (all at once: the job) as JSON'),
+  ).action(async (text, options, self) => {
+    const session = cli.session(self);
+    const target = parseTarget(text);
+    const settings = { ...restartSettings, ...readSettings(options) };
+    if (options.timeout !== undefined) parseDurationMs(options.timeout);
+    await session.checkCluster(target.cluster);
+    const { job } = await session.client.call('getJob', {
+      params: target.key,
+      query: { limit: 1, history: 'false' },
+      signal: cli.io.signal,
     });
+    checkWords(options, job.service);
+    if (options.allAtOnce || !job.service) return restartAtOnce(session, target, options);
+    await runUpdate(cli, session, {
+      key: target.key,
+      shown: formatKey(target.cluster, target.key),
+      body: {
+        change: { kind: 'restart' },
+        ...(target.instances && { only: [...target.instances] }),
+        settings: settings as StartBody['settings'],
+        ...(options.message !== undefined && { message: options.message }),
+      },
+      wait: options.wait === true,
+      timeoutMs: options.timeout === undefined ? undefined : parseDurationMs(options.timeout),
+      json: options.json === true,
+    });
+  });
 }
 
-interface Batch {
-  readonly target: JobTarget;
-  readonly batch: InstanceRange[];
-  readonly before: JobDetail;
-  readonly message: string | undefined;
-  readonly wait: boolean;
-  readonly timeoutMs: number;
+/** What has failed after a restart would fail again after another one: nothing is put back. */
+const restartSettings = {
+  strategy: { kind: 'queue', groupSize: 1 },
+  minWaitInInstanceRunningMs: defaultWatchMs,
+  rollbackOnFailure: false,
+} as const;
+
+function checkWords(words: Words, service: boolean): void {
+  const batched = [words.batchSize, words.watch, words.maxPerInstanceFailures, words.maxTotalFailures];
+  if ((!words.allAtOnce && service) || batched.every((word) => word === undefined)) return;
+  const why = service ? '--all-at-once contradicts batches' : 'the job is no service: it has no batches';
+  throw new BorealisError(
+    'INVALID_REQUEST',
+    `${why}. Nothing was restarted. Leave out --batch-size, --watch and the failure limits.`,
+  );
 }
 
-async function restartBatch(session: Session, options: Batch): Promise<void> {
-  const { target, batch, before, message } = options;
-  const shown = formatKey(target.cluster, target.key);
+async function restartAtOnce(session: Session, target: JobTarget, words: Words): Promise<void> {
+  const { key } = target;
+  const { signal } = session.io;
+  const shown = formatKey(target.cluster, key);
+  const timeoutMs = parseDurationMs(words.timeout ?? defaultTimeout);
+  const before = await readJob(session.client, key, { signal });
+  const instances = activeInstances(before, target);
+  if (instances.length === 0) return session.out.say(`nothing to do: ${shown} has no active instance`);
   const accepted = await session.client.call('restartJob', {
-    params: target.key,
-    body: { instances: batch, ...(message !== undefined && { message }) },
-    signal: session.io.signal,
+    params: key,
+    body: { instances, ...(words.message !== undefined && { message: words.message }) },
+    signal,
   });
   session.out.say(accepted.message);
-  if (!options.wait) return;
-  await waitForJob(session, {
-    key: target.key,
-    shown,
-    goal: 'RUNNING',
-    instances: batch,
-    newerThan: generations(before),
-    timeoutMs: options.timeoutMs,
-  });
-  session.out.say(`${shown}: instances ${formatInstances(batch)} run again`);
+  if (words.wait) {
+    const newerThan = generations(before);
+    await waitForJob(session, { key, shown, goal: 'RUNNING', instances, newerThan, timeoutMs });
+    session.out.say(`${shown}: instances ${formatInstances(instances)} run again`);
+  }
+  if (words.json) session.out.json(accepted.job);
 }
 
 /** Newest generation of each instance: only what is newer counts as restarted. */
@@ -91,20 +131,12 @@ function generations(detail: JobDetail): Map<number, number> {
   return newest;
 }
 
-/** The instances asked for, or all active ones, in order. */
-function activeInstances(detail: JobDetail, { instances }: JobTarget): number[] {
-  if (instances) {
-    return instances.flatMap(([low, high]) => Array.from({ length: high - low + 1 }, (_, i) => low + i));
-  }
+/** The instances asked for, or all active ones. */
+function activeInstances(detail: JobDetail, { instances }: JobTarget): InstanceRange[] {
+  if (instances) return normaliseInstances(instances);
   const desired = detail.job.desired.map((range) => range.instances);
   const active = detail.tasks.filter(
     (task) => isActive(task.state) && containsInstance(desired, task.instance),
   );
-  return [...new Set(active.map((task) => task.instance))].toSorted((a, b) => a - b);
-}
-
-function parseBatchSize(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new BorealisError('INVALID_REQUEST', `"${text}" is not a batch size; nothing was restarted.`);
+  return normaliseInstances(active.map(({ instance }): InstanceRange => [instance, instance]));
 }

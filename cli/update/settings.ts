@@ -22,7 +22,7 @@ export interface SettingWords {
 }
 
 /** Options every command has that starts an update. */
-function withBatchOptions<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
+export function withBatchOptions<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
   return command
     .option('--batch-size <n>', 'instances at a time')
     .option('--watch <span>', 'how long an instance must run to count as done')

@@ -5,13 +5,14 @@ import type { RouteBody, RouteResponse } from '../../shared/api/routes.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { countInstances, formatInstances } from '../../shared/model/instance-ranges.ts';
 import type { InstanceRange, JobKey } from '../../shared/model/job-key.ts';
+import type { UpdateKind } from '../../shared/model/update.ts';
 import type { Cli } from '../command.ts';
 import type { Session } from '../session.ts';
 import { watchUpdate } from './watch.ts';
 import { exitOfEnd } from './words.ts';
 
 type Started = RouteResponse<'startUpdate'>;
-type StartBody = RouteBody<'startUpdate'>;
+export type StartBody = RouteBody<'startUpdate'>;
 
 export interface StartOptions {
   readonly key: JobKey;
@@ -37,7 +38,7 @@ export async function runUpdate(cli: Cli, session: Session, options: StartOption
     if (json) session.out.json(started);
     return;
   }
-  for (const line of diffLines(started.diff)) session.out.say(line);
+  for (const line of diffLines(started.diff, update.kind)) session.out.say(line);
   if (!options.wait) {
     session.out.say(`update ${update.updateId} has started; follow it with: borealis update wait ${shown}`);
     if (json) session.out.json(started);
@@ -78,10 +79,10 @@ function isSettling(error: unknown): boolean {
 }
 
 /** What an update does, one line for each kind of instance (spec/updates.md section 13). */
-export function diffLines(diff: Started['diff']): string[] {
+export function diffLines(diff: Started['diff'], kind: UpdateKind = 'replace'): string[] {
   const kinds: readonly [string, readonly InstanceRange[]][] = [
     ['add', diff.add],
-    ['update', diff.update],
+    [kind === 'restart' ? 'restart' : 'update', diff.update],
     ['remove', diff.remove],
     ['not change', diff.unchanged],
   ];

@@ -325,25 +325,6 @@ describe('job add', () => {
   });
 });
 
-describe('job restart', () => {
-  it('goes through the active instances in batches and waits for newer tasks', async () => {
-    const generation: Record<number, number> = { 0: 1, 1: 1 };
-    const url = await serve({
-      [`GET ${jobRoute}`]: () =>
-        ok(jobDetail([0, 1].map((i) => taskView(i, 'RUNNING', { generation: generation[i] ?? 1 })))),
-      [`POST ${jobRoute}/restart`]: ({ body }) => {
-        const [[low]] = (body as { instances: [[number, number]] }).instances;
-        generation[low] = 2;
-        return accepted(`restarting ${low}`);
-      },
-    });
-    const { code } = await runCli(['job', 'restart', key, '--batch-size', '1'], { api: url });
-    expect(code).toBe(0);
-    const bodies = api.asked.filter(({ method }) => method === 'POST').map(({ body }) => body);
-    expect(bodies).toEqual([{ instances: [[0, 0]] }, { instances: [[1, 1]] }]);
-  });
-});
-
 describe('job diff', () => {
   it('exits 0 with differences, 1 with --exit-code', async () => {
     const url = await serve({ [`GET ${jobRoute}`]: () => ok(jobDetail([])) });

@@ -24,7 +24,8 @@ describe('an agent killed with SIGKILL and started again', () => {
     await installation.startAgent('agent-a');
     // The new agent has adopted them: it can end one and replace it.
     const victim = active(before, 1);
-    expect((await installation.cli('job', 'restart', 'local/demo/devel/survivor/1')).code).toBe(0);
+    const again = await installation.cli('job', 'restart', 'local/demo/devel/survivor/1', '--all-at-once');
+    expect(again.code).toBe(0);
     await until('instance 1 to be replaced', async () => {
       const task = active(await installation.job('survivor'), 1);
       return task?.state === 'RUNNING' && task.taskId !== victim?.taskId;

@@ -88,7 +88,7 @@ describe('a service', () => {
 
   it('restarts one instance on request and leaves the others', async () => {
     const before = await borealis.job('hello-service');
-    const restarted = await borealis.cli('job', 'restart', `${key}/1`);
+    const restarted = await borealis.cli('job', 'restart', `${key}/1`, '--all-at-once');
     expect(restarted.code).toBe(0);
     const after = await until('instance 1 to be replaced', async () => {
       const detail = await borealis.job('hello-service');
