@@ -17,6 +17,8 @@ export interface OutgoingMessage {
   readonly deduplicationId?: string;
   /** Standard queues only; at most 900. */
   readonly delaySeconds?: number;
+  /** Texts that go beside the body; at most ten. */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 /** Sends to queues of the control plane. Resolves when all messages are accepted, throws UNAVAILABLE if any was not. */

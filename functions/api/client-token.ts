@@ -1,13 +1,9 @@
 // Idempotency: the client's token of a write, so that a repeated request answers as the first time.
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { contentId } from '../../shared/lib/hash.ts';
+import type { ClientToken } from '../../shared/store/port.ts';
 
 const maxTokenLength = 128;
-
-export interface ClientToken {
-  readonly value: string;
-  readonly requestHash: string;
-}
 
 /** From the Idempotency-Key header; undefined without one. INVALID_REQUEST if it is empty or too long. */
 export function clientToken(

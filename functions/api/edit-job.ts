@@ -18,6 +18,7 @@ import type { Job } from '../../shared/model/job.ts';
 import { type InstanceRange, type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { isActive } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
+import { clientToken, tokenReused } from './client-token.ts';
 import type { ApiDeps, ResourceHandler } from './context.ts';
 import { existingJob, visitTasks } from './job-tasks.ts';
 import { jobViews } from './views.ts';
@@ -25,16 +26,18 @@ import { jobViews } from './views.ts';
 const maxTries = 10;
 const readsAtOnce = 4;
 
-export const killJob: ResourceHandler<'killJob'> = ({ params, body, user }, deps) =>
-  edit(params, deps, async (job) => {
+export const killJob: ResourceHandler<'killJob'> = (request, deps) =>
+  edit('kill', request, deps, async (job) => {
+    const { body, user } = request;
     const ranges = body.instances === undefined ? 'all' : checkedRanges(body.instances);
     const next = killInstances(job, ranges, auditMessage('Killed', user, body.message), deps.clock());
     const count = countInstances(desiredInstances(job)) - countInstances(desiredInstances(next));
     return { next, message: next === job ? 'No tasks to kill.' : `${count} instances are being killed` };
   });
 
-export const restartJob: ResourceHandler<'restartJob'> = ({ params, body, user }, deps) =>
-  edit(params, deps, async (job) => {
+export const restartJob: ResourceHandler<'restartJob'> = (request, deps) =>
+  edit('restart', request, deps, async (job) => {
+    const { body, user } = request;
     const ranges =
       body.instances === undefined
         ? await activeAmong(job, desiredInstances(job), deps)
@@ -43,8 +46,9 @@ export const restartJob: ResourceHandler<'restartJob'> = ({ params, body, user }
     return { next, message: `${countInstances(ranges)} instances are being restarted` };
   });
 
-export const addInstances: ResourceHandler<'addInstances'> = ({ params, body }, deps) =>
-  edit(params, deps, async (job) => {
+export const addInstances: ResourceHandler<'addInstances'> = (request, deps) =>
+  edit('add', request, deps, async (job) => {
+    const { body } = request;
     const template = body.template ?? desiredInstances(job).at(-1)?.[1];
     if (template === undefined) {
       throw new BorealisError(
@@ -61,18 +65,32 @@ function auditMessage(verb: string, user: string, message: string | undefined): 
   return message ? `${verb} by ${user}.\n${message}` : `${verb} by ${user}`;
 }
 
-/** Reads, edits and writes; a lost race starts over with the job as it is now. */
+interface EditRequest {
+  readonly params: JobKey;
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * Reads, edits and writes; a lost race starts over with the job as it is now. A request that comes again with its client
+ * token is answered with the job as it is: also one that had nothing to change, which might have something by now.
+ */
 async function edit(
-  key: JobKey,
+  what: string,
+  { params: key, body, headers }: EditRequest,
   deps: ApiDeps,
   change: (job: Job) => Promise<{ readonly next: Job; readonly message: string }>,
 ): Promise<Accepted> {
+  const token = clientToken(headers, { what, key, body });
   for (let tries = 0; tries < maxTries; tries++) {
+    const used = token && (await deps.store.tokenRequest(token.value));
+    if (token && used !== undefined && used !== token.requestHash) throw tokenReused();
     const job = await existingJob(deps.store, key);
+    if (used !== undefined) return answer(job, 'This request was carried out before.', deps);
     const { next, message } = await change(job);
-    if (next === job) return answer(job, message, deps);
+    if (next === job && !token) return answer(job, message, deps);
     const expected = { specVersion: job.specVersion, reconciledVersion: job.reconciledVersion };
-    const outcome = await deps.store.updateJob(next, expected);
+    const outcome = await deps.store.updateJob(next, expected, token);
     if (outcome.kind === 'committed') {
       deps.log.info('job edited', { job: jobPath(key), specVersion: next.specVersion, what: message });
       return answer(next, message, deps);

@@ -11,9 +11,9 @@ const maxIssues = 20;
 /** INVALID_REQUEST names every wrong place; INVALID_CONFIG if the mistake is inside a submitted task config. */
 export function readRequest<N extends RouteName>(name: N, event: HttpEvent): ApiRequest<N> {
   const route = routes[name];
-  const params = check(route.params, decoded(event.pathParameters), 'path');
-  const query = check(route.query, event.queryStringParameters ?? {}, 'query');
-  const body = route.body === undefined ? undefined : check(route.body, event.body ?? {}, 'body');
+  const params = checked(route.params, decoded(event.pathParameters), 'path');
+  const query = checked(route.query, event.queryStringParameters ?? {}, 'query');
+  const body = route.body === undefined ? undefined : checked(route.body, event.body ?? {}, 'body');
   return {
     params,
     query,
@@ -54,7 +54,12 @@ function decode(text: string): string {
   }
 }
 
-function check(schema: z.ZodType, value: unknown, part: 'path' | 'query' | 'body'): unknown {
+/** The value as the schema reads it; INVALID_REQUEST or INVALID_CONFIG as above. */
+export function checked(
+  schema: z.ZodType,
+  value: unknown,
+  part: 'path' | 'query' | 'body' | 'command',
+): unknown {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.flatMap(flatten).slice(0, maxIssues);

@@ -1,6 +1,7 @@
 // Sends to SQS in batches that respect both bounds of one call: ten messages and 256 KiB.
 import { randomUUID } from 'node:crypto';
 import {
+  type MessageAttributeValue,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
   type SQSClient,
@@ -73,5 +74,16 @@ function toEntry(message: OutgoingMessage, index: number): SendMessageBatchReque
       MessageDeduplicationId: message.deduplicationId ?? randomUUID(),
     }),
     ...(message.delaySeconds !== undefined && { DelaySeconds: message.delaySeconds }),
+    ...(message.attributes && { MessageAttributes: attributesOf(message.attributes) }),
   };
+}
+
+/** SQS takes no control characters but tab and line ends, and no empty values. */
+function attributesOf(attributes: Readonly<Record<string, string>>): Record<string, MessageAttributeValue> {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => {
+      const StringValue = value.replaceAll(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, '?') || '-';
+      return [name, { DataType: 'String', StringValue }];
+    }),
+  );
 }

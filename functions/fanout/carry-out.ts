@@ -8,7 +8,7 @@ import { needsReconcile } from '../../shared/domain/job/desired.ts';
 import { nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
 import type { RandomSource } from '../../shared/lib/ports.ts';
 import type { BusEvent } from '../../shared/model/events.ts';
-import { jobPath } from '../../shared/model/job-key.ts';
+import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import type { Timer } from '../../shared/model/wake.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Release, Store } from '../../shared/store/port.ts';
@@ -24,9 +24,11 @@ import type {
 } from '../ports.ts';
 import { agentCommands, type CommandItem } from './commands.ts';
 import type { Effect } from './derive.ts';
+import type { JobEnds } from './job-ends.ts';
 
 export interface FanoutDeps {
   readonly store: Pick<Store, 'release' | 'getJob'>;
+  readonly jobEnds: JobEnds;
   readonly configs: ConfigCache;
   readonly messages: MessagePort;
   readonly agents: AgentCommandPort;
@@ -72,7 +74,9 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
   const configs = launches.map((task) => ({ key: task, configId: task.configId }));
   const loading = deps.configs.load(configs).catch(() => undefined);
   await Promise.all([
-    guard('publishing events', groups.events.records, () => deps.events.publish(groups.events.items)),
+    guard('publishing events', groups.events.records, () => deps.events.publish(groups.events.items)).then(
+      () => guard('telling the end of jobs', groups.ends.records, () => tellEnds(groups.ends.items, deps)),
+    ),
     mapLimit([...groups.agents], agentsAtOnce, ([agentId, { records, items }]) =>
       guard(`commanding agent ${agentId}`, records, async () => {
         await loading;
@@ -147,6 +151,7 @@ function groupEffects(due: readonly Due[], now: number) {
   const executions: { readonly record: number; readonly item: ExecutionItem }[] = [];
   const timers = new Group<TimerItem>();
   const drains = new Group<OutgoingMessage>();
+  const ends = new Group<JobKey>();
   const events = new Group<BusEvent>();
   for (const { record, effect } of due) {
     switch (effect.kind) {
@@ -181,12 +186,15 @@ function groupEffects(due: readonly Due[], now: number) {
       case 'drain':
         drains.add(record, drainWake(now));
         break;
+      case 'endCheck':
+        ends.add(record, effect.key);
+        break;
       case 'event':
         events.add(record, effect.event);
         break;
     }
   }
-  return { agents, releases, pools, jobs, executions, timers, drains, events };
+  return { agents, releases, pools, jobs, executions, timers, drains, ends, events };
 }
 
 function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {
@@ -233,4 +241,12 @@ async function wakeForJob(items: readonly JobItem[], deps: FanoutDeps): Promise<
   if (updates.size === 0) return;
   const wakes = [...updates].map((updateId) => updateWake(key, updateId, [...new Set(changed)]));
   await deps.messages.send(deps.queues.updater, wakes);
+}
+
+/** Each job once; after the events of its tasks, so that whoever sees the job end has been told of them before. */
+async function tellEnds(keys: readonly JobKey[], deps: FanoutDeps): Promise<void> {
+  const jobs = new Map(keys.map((key) => [jobPath(key), key]));
+  const ends = await mapLimit([...jobs.values()], agentsAtOnce, (key) => deps.jobEnds.check(key));
+  const events = ends.flatMap((detail) => (detail ? [{ detailType: 'Job Ended' as const, detail }] : []));
+  if (events.length > 0) await deps.events.publish(events);
 }

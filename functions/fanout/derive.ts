@@ -8,8 +8,10 @@
 //          releasesResources(from, to)   give back to the ledger, then wake its pool
 //          KILLING -> ended              reconcile its job if that still waits (a re-created instance)
 //          up, down or gone              wake the update of its job, if it has one
+//          ended or removed for good     has its job ended?
 //          every state change            event on the bus
 //   job    new spec version              reconcile
+//          newest version reconciled     has it ended already?
 //   agent  new                           its command queue; wake its pool
 //          another owner                 its command queue is the new owner's
 //          offer or mode changed         wake its pool
@@ -17,6 +19,7 @@
 //          lost, back                    event; wake its pool when it is back
 //   update new, or its next execution    start that execution
 //          other change of status        wake it: an execution may be waiting
+//          ended                         has its job ended?
 //          every change of status        event on the bus
 //   ledger nothing: whatever frees room also changes a task or an agent
 
@@ -24,10 +27,11 @@ import { killNeeded, releasesResources } from '../../shared/domain/task/transiti
 import { isRolling } from '../../shared/domain/update/status-machine.ts';
 import { canonicalJson } from '../../shared/lib/hash.ts';
 import type { Agent } from '../../shared/model/agent.ts';
-import type { BusEvent } from '../../shared/model/events.ts';
+import type { BusEvent, EventDetail } from '../../shared/model/events.ts';
 import type { Job } from '../../shared/model/job.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
 import { isTerminal, type Task, type TaskState } from '../../shared/model/task.ts';
+import { isTerminalUpdate } from '../../shared/model/update.ts';
 import type { Release, StreamChange, UpdateHead } from '../../shared/store/port.ts';
 
 export type Effect =
@@ -53,6 +57,8 @@ export type Effect =
     }
   | { readonly kind: 'drain' }
   | { readonly kind: 'agentQueue'; readonly agentId: string; readonly owner: string | undefined }
+  /** Look whether no task of the job is left; if so that is an event on the bus. */
+  | { readonly kind: 'endCheck'; readonly key: JobKey }
   | { readonly kind: 'event'; readonly event: BusEvent };
 
 /** Everything that must happen because of one change, in order. Repeating any of it does no harm. */
@@ -63,7 +69,7 @@ export function deriveEffects(change: StreamChange, cluster: string, now: number
     case 'job':
       return jobEffects(change, now);
     case 'agent':
-      return agentEffects(change);
+      return agentEffects(change, cluster);
     case 'update':
       return updateEffects(change, cluster);
     case 'ledger':
@@ -88,6 +94,7 @@ function taskEffects({ before, after }: Change<Task>, cluster: string, now: numb
   }
   if (agentId !== undefined && before) effects.push(...onAgentEffects(before, after, agentId));
   if (matterToUpdates.includes(after.state)) effects.push(instanceChanged(after));
+  if (isTerminal(after.state) && !isReplaced(after)) effects.push(endCheck(after));
   effects.push(...stateChanges(before, after, cluster));
   return effects;
 }
@@ -108,6 +115,15 @@ const matterToUpdates: readonly TaskState[] = [
 
 function instanceChanged({ role, environment, name, instance }: Task): Effect {
   return { kind: 'instanceChanged', key: { role, environment, name }, instance };
+}
+
+/** An ended task of a service is followed by another unless it was killed. */
+function isReplaced({ service, events }: Task): boolean {
+  return service && !events.some(({ state }) => state === 'KILLING');
+}
+
+function endCheck({ role, environment, name }: JobKey): Effect {
+  return { kind: 'endCheck', key: { role, environment, name } };
 }
 
 /** Effects of a change of a task that has an agent. */
@@ -152,6 +168,7 @@ function removedTaskEffects(before: Task, cluster: string, now: number): Effect[
     effects.push(releaseOf(before, before.agentId));
   }
   effects.push(instanceChanged(before));
+  effects.push(endCheck(before));
   effects.push(taskEvent(before, { from: before.state, to: 'DELETED', at: now }, cluster));
   return effects;
 }
@@ -176,7 +193,7 @@ interface StateChange {
 function taskEvent(task: Task, { from, to, at, message }: StateChange, cluster: string): Effect {
   const { role, environment, name, taskId, instance, generation, configId, failureCount } = task;
   const detail = {
-    v: 1 as const,
+    version: 1 as const,
     cluster,
     role,
     environment,
@@ -206,6 +223,7 @@ function updateEffects({ before, after }: Change<UpdateHead>, cluster: string): 
   } else if (before && before.status !== status) {
     effects.push({ kind: 'wakeUpdate', key, updateId });
   }
+  if (isTerminalUpdate(status) && before?.status !== status) effects.push(endCheck(key));
   if (before?.status !== status) effects.push(updateEvent(before, after, cluster));
   return effects;
 }
@@ -214,7 +232,7 @@ function updateEvent(before: UpdateHead | undefined, after: UpdateHead, cluster:
   const { role, environment, name, updateId, status, events } = after;
   const last = events.at(-1);
   const detail = {
-    v: 1 as const,
+    version: 1 as const,
     cluster,
     role,
     environment,
@@ -240,9 +258,10 @@ function jobEffects({ before, after }: Change<Job>, now: number): Effect[] {
   }
   const change = jobChange(before, after);
   if (!change) return effects;
+  if (change === 'reconciled') effects.push(endCheck(job));
   const at = new Date(after?.updatedAt ?? now).toISOString();
   const detail = {
-    v: 1 as const,
+    version: 1 as const,
     cluster,
     role,
     environment,
@@ -267,15 +286,15 @@ function jobChange(
   return caughtUp && before.reconciledVersion !== after.reconciledVersion ? 'reconciled' : undefined;
 }
 
-type AgentChange = Extract<BusEvent, { detailType: 'Agent Change' }>['detail'];
+type AgentChange = EventDetail<'Agent Change'>;
 
-function agentEffects({ before, after }: Change<Agent>): Effect[] {
+function agentEffects({ before, after }: Change<Agent>, cluster: string): Effect[] {
   const agent = after ?? before;
   if (!agent) return [];
   const { agentId, host, pool, mode } = agent;
   const event = (change: AgentChange['change']): Effect => ({
     kind: 'event',
-    event: { detailType: 'Agent Change', detail: { v: 1, agentId, change, host, pool, mode } },
+    event: { detailType: 'Agent Change', detail: { version: 1, cluster, agentId, change, host, pool, mode } },
   });
   if (!after) return [event('removed')];
   const queue: Effect = { kind: 'agentQueue', agentId, owner: after.principal };

@@ -13,6 +13,7 @@ import { createSfnClient, createWorkflowPort } from '../clients/workflow-port.ts
 import { createConfigCache } from '../launch.ts';
 import { workerChain } from '../middleware/worker.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { createJobEnds } from './job-ends.ts';
 import { processBatch } from './process-batch.ts';
 
 /** Wires the stream consumer to the services the environment names. */
@@ -25,6 +26,7 @@ export function createHandler(environment: Environment) {
   const deps = {
     store,
     configs: createConfigCache(store),
+    jobEnds: createJobEnds(store),
     messages,
     agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER, env.AGENT_IDENTITY),
     events: createEventPort(

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 import type {
   AgentEventsEnv,
   ApiEnv,
+  CommandsEnv,
   DrainerEnv,
   FanoutEnv,
   MatcherEnv,
@@ -25,7 +26,7 @@ import { StreamConsumer } from '../constructs/stream-consumer.ts';
 import type { Settings } from '../settings.ts';
 import { UpdateWorkflow } from '../workflows/update-workflow.ts';
 import type { StateStack } from './state.ts';
-import { workTimeout } from './timeouts.ts';
+import { commandTries, workTimeout } from './timeouts.ts';
 
 export interface ControlPlaneStackProps extends StackProps {
   readonly settings: Settings;
@@ -51,6 +52,7 @@ export class ControlPlaneStack extends Stack {
     this.wakeWorkers(props, base);
     this.agentEvents(props, base);
     this.updates(props, base);
+    this.commands(props, base);
     this.sweeper(props, base);
     this.drainer(props, base);
     this.rollCall(props, base);
@@ -216,6 +218,30 @@ export class ControlPlaneStack extends Stack {
     });
     const resource = action === 'states:DescribeExecution' ? executions : this.updateWorkflowArn(cluster);
     worker.function.addToRolePolicy(new PolicyStatement({ actions: [action], resources: [resource] }));
+  }
+
+  private commands({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
+    const commands = new ServiceFunction<CommandsEnv>(this, 'Commands', {
+      name: 'commands',
+      cluster: settings.cluster,
+      description: 'Carries out what other services ask for by events and messages.',
+      timeout: workTimeout.commands,
+      environment: {
+        ...base,
+        EVENT_BUS_NAME: state.bus.eventBusName,
+        COMMAND_DEAD_LETTERS_URL: state.commands.deadLetters.queueUrl,
+        COMMAND_TRIES: commandTries,
+      },
+    });
+    grantData(commands, state);
+    state.bus.grantPutEventsTo(commands.function);
+    state.commands.deadLetters.grantSendMessages(commands.function);
+    new QueueWorker(this, 'CommandsWork', {
+      queue: state.commands.queue,
+      worker: commands,
+      // Other services must not take the store away from the API.
+      maxConcurrency: 10,
+    });
   }
 
   private sweeper({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {

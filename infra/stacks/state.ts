@@ -2,19 +2,26 @@
 // control plane, so that replacing that can never touch this.
 import { Duration, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
-import { EventBus } from 'aws-cdk-lib/aws-events';
+import { EventBus, Match, Rule } from 'aws-cdk-lib/aws-events';
+import { SqsQueue } from 'aws-cdk-lib/aws-events-targets';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { Construct } from 'constructs';
-import { heartbeatQueueName, intakeQueueName } from '../../shared/model/names.ts';
+import { commandDetailType, commandSourcePrefix } from '../../shared/api/commands.ts';
+import {
+  commandsQueueName,
+  eventBusName,
+  heartbeatQueueName,
+  intakeQueueName,
+} from '../../shared/model/names.ts';
 import { notesTable, stateTable } from '../../shared/store/tables.ts';
 import { AgentQueues } from '../constructs/agent-queues.ts';
 import { DlqAlarm } from '../constructs/dlq-alarm.ts';
 import { QueueWithDlq } from '../constructs/queue-with-dlq.ts';
 import { storeTable } from '../constructs/store-table.ts';
 import type { Settings } from '../settings.ts';
-import { drainPause, visibilityFor, workTimeout } from './timeouts.ts';
+import { commandTries, drainPause, visibilityFor, workTimeout } from './timeouts.ts';
 
 export interface StateStackProps extends StackProps {
   readonly settings: Settings;
@@ -33,6 +40,8 @@ export class StateStack extends Stack {
   };
   /** Emptied by the roll call every minute. */
   readonly heartbeats: Queue;
+  /** Requests by other services, and those that were refused. */
+  readonly commands: QueueWithDlq;
   /** Notes of the stream records that the fan-out gave up on. */
   readonly streamDeadLetters: Queue;
   readonly bus: EventBus;
@@ -45,7 +54,7 @@ export class StateStack extends Stack {
       state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, keep }),
       notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
     };
-    this.bus = new EventBus(this, 'Bus', { eventBusName: `borealis-${cluster}` });
+    this.bus = new EventBus(this, 'Bus', { eventBusName: eventBusName(cluster) });
     const alarmTopic = this.alarmTopic(props.settings, name('alarms'));
     this.queues = {
       matcher: new QueueWithDlq(this, 'Matcher', {
@@ -99,6 +108,7 @@ export class StateStack extends Stack {
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
     });
+    this.commands = this.commandsIntake(cluster, alarmTopic);
     // Here, because the functions that make such queues are gone when this stack is deleted.
     new AgentQueues(this, 'AgentQueues', cluster);
     this.streamDeadLetters = new Queue(this, 'StreamDeadLetters', {
@@ -114,6 +124,26 @@ export class StateStack extends Stack {
       topic: alarmTopic,
       meaning: 'The effects of a change (wake-up, launch, kill, event) could not be carried out.',
     });
+  }
+
+  /** Where other services leave their commands, and the rule that brings those from the bus. */
+  private commandsIntake(cluster: string, alarmTopic: ITopic): QueueWithDlq {
+    const commands = new QueueWithDlq(this, 'Commands', {
+      name: commandsQueueName(cluster),
+      visibilityTimeout: visibilityFor(workTimeout.commands),
+      maxReceives: commandTries,
+      alarmTopic,
+      meaning: 'A command of another service was refused; the attributes of the message say why.',
+    });
+    // Here and not with the functions: commands are taken in while those are replaced.
+    new Rule(this, 'CommandsFromBus', {
+      ruleName: `borealis-${cluster}-commands`,
+      description: 'Puts commands of other services into their queue.',
+      eventBus: this.bus,
+      eventPattern: { detailType: [commandDetailType], source: Match.prefix(commandSourcePrefix) },
+      targets: [new SqsQueue(commands.queue, { deadLetterQueue: commands.deadLetters })],
+    });
+    return commands;
   }
 
   /** Who is told of alarms: the topic that was named, else one of this installation. */

@@ -12,10 +12,13 @@ export const workTimeout = {
   updater: Duration.seconds(120),
   fanout: Duration.seconds(60),
   rollCall: Duration.seconds(55),
+  commands: Duration.seconds(30),
 } as const;
 
 /** Between two passes over the agents that are being emptied; the same as in functions/messages.ts. */
 export const drainPause = Duration.seconds(5);
+/** Deliveries of a command before it is refused; the function must know, for it says why. */
+export const commandTries = 5;
 
 /**
  * How long a message stays hidden from others. AWS advises six times the timeout to sit out throttling; here a hidden

@@ -1,18 +1,12 @@
-// The small services no npm engine covers, on one loopback port: EventBridge's PutEvents and the calls of Step Functions
-// that start, look at and end an execution or answer one that waits. Same JSON protocol as AWS, so the SDK clients of the handlers work.
-import { randomUUID } from 'node:crypto';
+// The small services no npm engine covers, on one loopback port: EventBridge's PutEvents, and the calls of Step Functions
+// that start, look at and end an execution or answer one that waits. Same JSON protocol as AWS, so the SDK clients of the
+// handlers work.
 import { createServer, type IncomingMessage } from 'node:http';
 import * as z from 'zod';
 import { isBorealisError } from '../../shared/lib/errors.ts';
+import { busName } from '../template/rule-plan.ts';
+import type { PutEvent } from './event-bus.ts';
 import type { StateMachines } from './state-machines.ts';
-
-/** An event as it was put on a bus. */
-export interface PutEvent {
-  readonly Source?: string | undefined;
-  readonly DetailType?: string | undefined;
-  readonly Detail?: string | undefined;
-  readonly EventBusName?: string | undefined;
-}
 
 export interface AwsServices {
   readonly endpoint: string;
@@ -22,8 +16,8 @@ export interface AwsServices {
 export interface AwsServicesOptions {
   readonly buses: readonly string[];
   readonly machines: StateMachines;
-  /** Gets every accepted event. */
-  readonly onEvent: (event: PutEvent) => void;
+  /** Takes an event of a bus that exists; answers its id. */
+  readonly put: (bus: string, event: PutEvent) => string;
 }
 
 type Operation = (input: unknown) => unknown;
@@ -35,6 +29,7 @@ const putEventsInput = z.object({
       DetailType: z.string().optional(),
       Detail: z.string().optional(),
       EventBusName: z.string().optional(),
+      Resources: z.array(z.string()).optional(),
     }),
   ),
 });
@@ -112,9 +107,9 @@ function failure(error: unknown): Answer {
   return { status: 400, body: { __type: type, message } };
 }
 
-function operationsOf({ buses, machines, onEvent }: AwsServicesOptions): ReadonlyMap<string, Operation> {
+function operationsOf({ buses, machines, put }: AwsServicesOptions): ReadonlyMap<string, Operation> {
   return new Map<string, Operation>([
-    ['AWSEvents.PutEvents', (input) => putEvents(putEventsInput.parse(input).Entries, buses, onEvent)],
+    ['AWSEvents.PutEvents', (input) => putEvents(putEventsInput.parse(input).Entries, buses, put)],
     [
       'AWSStepFunctions.StartExecution',
       (input) => {
@@ -166,15 +161,18 @@ function answered(taken: boolean): object {
 function putEvents(
   entries: readonly PutEvent[],
   buses: readonly string[],
-  onEvent: (event: PutEvent) => void,
+  put: AwsServicesOptions['put'],
 ): unknown {
   const answers = entries.map((entry) => {
-    const bus = entry.EventBusName ?? 'default';
+    const bus = busName(entry.EventBusName ?? 'default');
     if (bus !== 'default' && !buses.includes(bus)) {
       return { ErrorCode: 'ResourceNotFoundException', ErrorMessage: `there is no event bus ${bus}` };
     }
-    onEvent(entry);
-    return { EventId: randomUUID() };
+    try {
+      return { EventId: put(bus, entry) };
+    } catch (error) {
+      return { ErrorCode: 'MalformedDetail', ErrorMessage: error instanceof Error ? error.message : '' };
+    }
   });
   return { FailedEntryCount: answers.filter((answer) => 'ErrorCode' in answer).length, Entries: answers };
 }

@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import { engineClient } from '../engines/aws-json.ts';
 import type { LocalPlan } from '../template/plan.ts';
-import { type AwsServices, type PutEvent, startAwsServices } from './aws-services.ts';
+import { type AwsServices, startAwsServices } from './aws-services.ts';
 import { checkpointFile } from './checkpoint-file.ts';
+import { createEventBus, type PutEvent } from './event-bus.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { type FunctionStats, type Invoker, loadInvoker, unitedEnvironment } from './invoker.ts';
 import { provisionQueues, provisionTables } from './provision.ts';
@@ -81,7 +82,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
   Object.assign(process.env, unitedEnvironment(plan.functions));
   const invoker = await loadInvoker({ functions: plan.functions, root: options.root, log });
   const machines = await loadStateMachines(plan.stateMachines, invoker);
-  const services = await startAwsServices({ buses: plan.buses, machines, onEvent });
+  const { region, accountId } = options;
+  const bus = createEventBus({ rules: plan.rules, invoker, machines, sqs, region, accountId, log });
+  const put = (name: string, event: PutEvent): string => {
+    onEvent(event);
+    return bus.put(name, event);
+  };
+  const services = await startAwsServices({ buses: plan.buses, machines, put });
   pointSdkAt(options, services);
 
   const stats = async (): Promise<HostStats> => ({
@@ -130,7 +137,9 @@ export async function startHost(options: HostOptions): Promise<Host> {
         ...streamPollers.map(([, poller]) => poller),
       ];
       await Promise.all([http.stop(), ...pollers.map((poller) => poller.stop())]);
+      bus.stop();
       await machines.close();
+      await bus.idle();
       await invoker.idle();
       await services.stop();
       for (const client of [dynamo, sqs, streams]) client.close();

@@ -50,6 +50,9 @@ type State = Readonly<Record<string, unknown>> & { readonly Type?: string; reado
 
 const invokeIntegration = /^arn:[^:]+:states:::lambda:invoke(\.waitForTaskToken)?$/;
 
+/** A task may take as long as it likes unless its state says otherwise; the library's own default is a minute. */
+const longestTaskSeconds = 2_000_000;
+
 interface InvokeInput {
   readonly FunctionName: string;
   readonly Payload?: unknown;
@@ -90,6 +93,16 @@ function taskHandlers(
   return handlers;
 }
 
+/** The definition with the timeout of every task said. */
+function withTimeouts(definition: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const copy = structuredClone(definition);
+  for (const [, state] of allStates(copy)) {
+    if (state.Type !== 'Task' || 'TimeoutSeconds' in state || 'TimeoutSecondsPath' in state) continue;
+    Object.assign(state, { TimeoutSeconds: longestTaskSeconds });
+  }
+  return copy;
+}
+
 /** Every state, also those inside Map and Parallel. */
 function* allStates(definition: Readonly<Record<string, unknown>>): Generator<[string, State]> {
   for (const [name, value] of Object.entries((definition.States ?? {}) as Record<string, State>)) {
@@ -122,7 +135,9 @@ export async function loadStateMachines(
     for (const plan of plans) {
       // Whatever cannot be run here is found now.
       taskHandlers(plan, invoker, new TaskTokens().forExecution());
-      const machine = new StateMachine(plan.definition as never, { validationOptions: { checkArn: false } });
+      const machine = new StateMachine(withTimeouts(plan.definition) as never, {
+        validationOptions: { checkArn: false },
+      });
       machines.set(plan.arn, (input, tokens) => {
         const handlers = taskHandlers(plan, invoker, tokens);
         // Read when a state's parameters are made, which is right before its handler is called.
@@ -235,8 +250,11 @@ async function follow(execution: Execution, result: Promise<unknown>): Promise<v
     if (execution.status !== 'RUNNING') return;
     execution.output = JSON.stringify(output ?? null);
     end(execution, 'SUCCEEDED');
-  } catch (error) {
+  } catch (failure) {
     if (execution.status !== 'RUNNING') return;
+    // The library wraps what a state threw.
+    const error: unknown =
+      failure instanceof Error && failure.name === 'ExecutionError' ? (failure.cause ?? failure) : failure;
     execution.error = error instanceof Error ? error.name : 'Error';
     execution.cause = error instanceof Error ? error.message : String(error);
     end(execution, 'FAILED');

@@ -1,9 +1,9 @@
 // From templates to what the host has to do: which tables and queues to make, which functions to run, and what calls
 // them. Pure. Properties are read strictly: one that would change behaviour and is not understood stops the start.
-import * as z from 'zod';
-import { BorealisError } from '../../shared/lib/errors.ts';
 import * as shape from './property-shapes.ts';
+import { readProperties as read, refusal } from './read-properties.ts';
 import type { Surroundings } from './resource-types.ts';
+import { type RulePlan, rulePlan } from './rule-plan.ts';
 import type { Templates } from './template.ts';
 import { type LocatedResource, openWorld } from './world.ts';
 
@@ -95,6 +95,7 @@ export interface LocalPlan {
   readonly streamMappings: readonly StreamMappingPlan[];
   readonly schedules: readonly SchedulePlan[];
   readonly buses: readonly string[];
+  readonly rules: readonly RulePlan[];
   readonly stateMachines: readonly StateMachinePlan[];
   /** Resources in all templates, also those without meaning here. */
   readonly resourceCount: number;
@@ -120,22 +121,10 @@ export function planFrom(templates: Templates, around: Surroundings): LocalPlan 
     streamMappings: enabled.filter((mapping) => 'streamArn' in mapping),
     schedules: all('AWS::Scheduler::Schedule').flatMap(schedulePlan),
     buses: all('AWS::Events::EventBus').map((resource) => resource.attribute('Name')),
+    rules: all('AWS::Events::Rule').flatMap((resource) => rulePlan(resource, queues)),
     stateMachines: all('AWS::StepFunctions::StateMachine').map(stateMachinePlan),
     resourceCount: world.length,
   };
-}
-
-function read<S extends z.ZodType>(resource: LocatedResource, schema: S): z.infer<S> {
-  const parsed = schema.safeParse(resource.properties());
-  if (parsed.success) return parsed.data;
-  throw refusal(resource, z.prettifyError(parsed.error).replaceAll('\n', ' '));
-}
-
-function refusal(resource: LocatedResource, why: string): BorealisError {
-  return new BorealisError(
-    'INVALID_CONFIG',
-    `template, ${resource.stack}/${resource.logicalId} (${resource.type}): ${why}; the embedded stack was not started`,
-  );
 }
 
 function tablePlan(resource: LocatedResource): TablePlan {

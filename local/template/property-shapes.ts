@@ -119,6 +119,35 @@ export const schedule = z.strictObject({
   }),
 });
 
+export const rule = z.strictObject({
+  Name: unused,
+  Description: unused,
+  EventBusName: z.string().default('default'),
+  EventPattern: z.record(z.string(), z.unknown()),
+  State: z.enum(['ENABLED', 'DISABLED']).default('ENABLED'),
+  Targets: z
+    .array(
+      z.strictObject({
+        Id: z.string(),
+        Arn: z.string(),
+        RoleArn: unused,
+        RetryPolicy: unused,
+        Input: z.string().optional(),
+        InputPath: z.string().optional(),
+        InputTransformer: z
+          .strictObject({
+            InputPathsMap: z.record(z.string(), z.string()).optional(),
+            InputTemplate: z.string(),
+          })
+          .optional(),
+        SqsParameters: z.strictObject({ MessageGroupId: z.string() }).optional(),
+        DeadLetterConfig: z.strictObject({ Arn: z.string() }).optional(),
+      }),
+    )
+    .default([]),
+  Tags: unused,
+});
+
 export const stateMachine = z.strictObject({
   StateMachineName: unused,
   DefinitionString: z.string(),

@@ -84,6 +84,13 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
     ref: named('Name'),
     attributes: { Name: named('Name'), Arn: arn('events', (name) => `event-bus/${name}`, 'Name') },
   },
+  'AWS::Events::Rule': {
+    ref: (context) => {
+      const bus = context.property('EventBusName');
+      return `${typeof bus === 'string' ? `${bus}|` : ''}${named('Name')(context)}`;
+    },
+    attributes: { Arn: arn('events', (name) => `rule/${name}`, 'Name') },
+  },
   'AWS::StepFunctions::StateMachine': {
     ref: stateMachineArn,
     attributes: { Arn: stateMachineArn, Name: named('StateMachineName') },
@@ -94,6 +101,7 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
     Arn: arn('cloudwatch', (name) => `alarm:${name}`, 'AlarmName'),
   }),
   'AWS::CloudWatch::Dashboard': inert('`/_local/stats` says what happens here', named('DashboardName')),
+  'AWS::Events::EventBusPolicy': inert('the embedded engines check no rights'),
   'AWS::IAM::Policy': inert('the embedded engines check no rights'),
   'AWS::IAM::ManagedPolicy': inert('the embedded engines check no rights'),
   'AWS::IAM::Role': inert('the embedded engines check no rights', named('RoleName'), {

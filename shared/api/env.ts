@@ -56,6 +56,13 @@ export const updaterEnvSchema = z.object({
   UPDATE_TURNS_PER_EXECUTION: z.string().regex(/^[1-9]\d{0,3}$/),
 });
 export const rollCallEnvSchema = z.object({ ...base, ...identity, HEARTBEAT_QUEUE_URL: z.string() });
+/** Refused commands are put into the dead-letter queue by hand, at the latest at the last of the tries. */
+export const commandsEnvSchema = z.object({
+  ...base,
+  EVENT_BUS_NAME: z.string(),
+  COMMAND_DEAD_LETTERS_URL: z.string(),
+  COMMAND_TRIES: z.coerce.number().int().min(1),
+});
 /** It touches no table. */
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 
@@ -71,6 +78,7 @@ export type TimersEnv = z.input<typeof timersEnvSchema>;
 export type SweeperEnv = z.input<typeof sweeperEnvSchema>;
 export type RollCallEnv = z.input<typeof rollCallEnvSchema>;
 export type UpdaterEnv = z.input<typeof updaterEnvSchema>;
+export type CommandsEnv = z.input<typeof commandsEnvSchema>;
 export type AgentQueuesEnv = z.input<typeof agentQueuesEnvSchema>;
 
 /** Parses an environment; throws INTERNAL naming each missing or wrong variable. */

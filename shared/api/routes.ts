@@ -83,7 +83,7 @@ export const routes = {
   killJob: {
     method: 'POST',
     path: '/jobs/{role}/{environment}/{name}/kill',
-    summary: 'End instances for good; all of them when none are named.',
+    summary: 'End instances for good; all of them when none are named. Takes an Idempotency-Key header.',
     params: jobKeySchema,
     query: none,
     body: z.strictObject({ instances: instances.optional(), message }),
@@ -93,7 +93,8 @@ export const routes = {
   restartJob: {
     method: 'POST',
     path: '/jobs/{role}/{environment}/{name}/restart',
-    summary: 'End and replace instances; refused unless all named ones are active.',
+    summary:
+      'End and replace instances; refused unless all named ones are active. Takes an Idempotency-Key header.',
     params: jobKeySchema,
     query: none,
     body: z.strictObject({ instances: instances.optional(), message }),
@@ -103,7 +104,7 @@ export const routes = {
   addInstances: {
     method: 'POST',
     path: '/jobs/{role}/{environment}/{name}/instances',
-    summary: 'Add instances with the config of an existing one.',
+    summary: 'Add instances with the config of an existing one. Takes an Idempotency-Key header.',
     params: jobKeySchema,
     query: none,
     body: z.strictObject({

@@ -83,6 +83,16 @@ export const metricTable = {
     service: 'updater',
     meaning: 'Steps of updates that were worked out again because update, job or task had moved on.',
   },
+  CommandsAccepted: {
+    unit: 'Count',
+    service: 'commands',
+    meaning: 'Commands of other services that were carried out.',
+  },
+  CommandsRejected: {
+    unit: 'Count',
+    service: 'commands',
+    meaning: 'Commands that were refused; they lie in the dead-letter queue with the reason.',
+  },
   ForeignReports: {
     unit: 'Count',
     service: 'agent-events',

@@ -25,5 +25,15 @@ export function updateExecutionName(updateId: string, sequence: number): string 
   return `${updateId}-${sequence}`;
 }
 
+/** The queue of requests by other services (docs/events.md). */
+export function commandsQueueName(cluster: string): string {
+  return `borealis-${cluster}-commands`;
+}
+
+/** The event bus: state changes out, commands in. */
+export function eventBusName(cluster: string): string {
+  return `borealis-${cluster}`;
+}
+
 /** Source of every event on the bus. */
 export const eventSource = 'borealis';

@@ -7,7 +7,7 @@ import { type Connection, type ConnectionOptions, connect, createClient, send } 
 import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, listDraining, loadPool } from './read/agents.ts';
-import { getConfigs, getJob, listJobs, listUnreconciled } from './read/jobs.ts';
+import { getConfigs, getJob, listJobs, listUnreconciled, tokenRequest } from './read/jobs.ts';
 import { getReasons, getRoster } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
@@ -36,6 +36,7 @@ import { releaseResources } from './tx/release-resources.ts';
 import { replaceTask } from './tx/replace-task.ts';
 import { setAgentLost } from './tx/set-agent-lost.ts';
 import { setAgentMode } from './tx/set-agent-mode.ts';
+import { takeToken } from './tx/take-token.ts';
 import { transitionTask } from './tx/transition-task.ts';
 import { transitionTasks } from './tx/transition-tasks.ts';
 import { updateJob } from './tx/update-job.ts';
@@ -75,7 +76,10 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     },
     getJob: (key) => getJob(connection, key),
     listJobs: (filter, page) => listJobs(connection, filter, page),
-    updateJob: (next, expected) => updateJob(connection, next, expected),
+    updateJob: (next, expected, token) =>
+      updateJob(connection, { next, expected, now: clock(), ...(token && { token }) }),
+    takeToken: (token) => takeToken(connection, token, clock()),
+    tokenRequest: (value) => tokenRequest(connection, value, clock()),
     getConfigs: (key, configIds) => getConfigs(connection, configs, key, configIds),
 
     getTask: (taskId) => getTask(connection, taskId),

@@ -17,12 +17,18 @@ export interface Page<T> {
   readonly next?: string;
 }
 
+/** Makes a request repeatable: the same token with the same request answers as the first time, for a day. */
+export interface ClientToken {
+  readonly value: string;
+  /** Of everything that makes the request what it is. */
+  readonly requestHash: string;
+}
+
 export interface CreateJobInput {
   readonly job: Job;
   /** Every config the job names, by content id. */
   readonly configs: ReadonlyMap<string, TaskConfig>;
-  /** Client token: the same token with the same request answers as the first time. */
-  readonly token?: { readonly value: string; readonly requestHash: string };
+  readonly token?: ClientToken;
   /** Replace a stored job whose tasks have all ended; the row must still be at this spec version. */
   readonly replaces?: { readonly specVersion: number };
 }
@@ -31,6 +37,11 @@ export type CreateJobOutcome =
   | { readonly kind: 'exists'; readonly job: Job }
   | { readonly kind: 'replayed'; readonly job: Job }
   | { readonly kind: 'tokenReused' };
+
+export type UpdateJobOutcome =
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'conflict'; readonly current?: Job }
+  | { readonly kind: 'tokenUsed' };
 
 /** A planned state change (see shared/domain/task/apply.ts) as the store writes it. */
 export interface TransitionWrite {
@@ -160,11 +171,19 @@ export interface Store {
     filter: { readonly role?: string; readonly environment?: string },
     page: { readonly limit: number; readonly cursor?: string },
   ): Promise<Page<Job>>;
-  /** Replaces the row if it is still at `expected` (spec and reconciled version); 'conflict' carries the row as it is. */
+  /**
+   * Replaces the row if it is still at `expected` (spec and reconciled version); 'conflict' carries the row as it is.
+   * With a token both are written or neither; 'tokenUsed' if it was taken, whatever the row is.
+   */
   updateJob(
     next: Job,
     expected: { readonly specVersion: number; readonly reconciledVersion: number },
-  ): Promise<{ readonly kind: 'committed' } | { readonly kind: 'conflict'; readonly current?: Job }>;
+    token?: ClientToken,
+  ): Promise<UpdateJobOutcome>;
+  /** The request a client token was used for, by its hash; undefined if it is free. */
+  tokenRequest(value: string): Promise<string | undefined>;
+  /** Notes a token as used, for a request whose writes could not take it along. A token that is taken stays as it is. */
+  takeToken(token: ClientToken): Promise<void>;
   getConfigs(key: JobKey, configIds: readonly string[]): Promise<ReadonlyMap<string, TaskConfig>>;
 
   // -- tasks --

@@ -144,6 +144,63 @@ export function jobsContract(subject: () => StoreUnderTest): void {
     });
   });
 
+  describe('the client token of an update', () => {
+    it('is taken with the change, and keeps a repeat from changing anything', async () => {
+      const store = subject().store();
+      const job = makeJob();
+      await store.createJob({ job, configs: noConfigs });
+      const token = { value: unique('token'), requestHash: 'h1' };
+      expect(await store.tokenRequest(token.value)).toBeUndefined();
+      const next = { ...job, specVersion: 2 };
+      const first = { specVersion: 1, reconciledVersion: 0 };
+      expect(await store.updateJob(next, first, token)).toEqual({ kind: 'committed' });
+      expect(await store.tokenRequest(token.value)).toBe('h1');
+      const second = { specVersion: 2, reconciledVersion: 0 };
+      expect(await store.updateJob({ ...job, specVersion: 3 }, second, token)).toEqual({ kind: 'tokenUsed' });
+      // The very same request after a lost answer: the row has moved on too.
+      expect(await store.updateJob(next, first, token)).toEqual({ kind: 'tokenUsed' });
+      expect(await store.getJob(job)).toEqual(next);
+    });
+
+    it('can be taken by itself, once', async () => {
+      const store = subject().store();
+      const token = { value: unique('token'), requestHash: 'h1' };
+      await store.takeToken(token);
+      await store.takeToken({ ...token, requestHash: 'h2' });
+      expect(await store.tokenRequest(token.value)).toBe('h1');
+    });
+
+    it('is not taken by an update that lost a race', async () => {
+      const store = subject().store();
+      const job = makeJob({ specVersion: 4 });
+      await store.createJob({ job, configs: noConfigs });
+      const token = { value: unique('token'), requestHash: 'h1' };
+      const stale = { specVersion: 3, reconciledVersion: 0 };
+      expect(await store.updateJob({ ...job, specVersion: 5 }, stale, token)).toEqual({
+        kind: 'conflict',
+        current: job,
+      });
+      expect(await store.tokenRequest(token.value)).toBeUndefined();
+      const gone = await store.updateJob(makeJob({ specVersion: 4 }), stale, token);
+      expect(gone).toEqual({ kind: 'conflict' });
+    });
+
+    it('is free again a day later, deleted by then or not', async () => {
+      let now = t0;
+      const store = subject().store({ clock: () => now });
+      const job = makeJob();
+      await store.createJob({ job, configs: noConfigs });
+      const token = { value: unique('token'), requestHash: 'h1' };
+      await store.updateJob({ ...job, specVersion: 2 }, { specVersion: 1, reconciledVersion: 0 }, token);
+      now += 86_400_000;
+      expect(await store.tokenRequest(token.value)).toBeUndefined();
+      const next = { ...job, specVersion: 3 };
+      const again = { ...token, requestHash: 'h2' };
+      const outcome = await store.updateJob(next, { specVersion: 2, reconciledVersion: 0 }, again);
+      expect(outcome).toEqual({ kind: 'committed' });
+    });
+  });
+
   describe('listJobs', () => {
     it('pages through one role, all roles, and one environment without loss or repeat', async () => {
       const store = subject().store();

@@ -76,6 +76,21 @@ describe('the main path', () => {
       'STARTING>RUNNING',
       'RUNNING>FINISHED',
     ]);
+    expect(world.events.published.at(-1)).toMatchObject({
+      detailType: 'Job Ended',
+      detail: { name: job.name, outcome: 'succeeded', instances: { finished: 3, failed: 0 } },
+    });
+    expect(world.events.published.filter(({ detailType }) => detailType === 'Job Ended')).toHaveLength(1);
+  });
+
+  it('tells that a job has ended when it is killed before any task of it had an agent', async () => {
+    const job = await submitAndRun({}, { service: true });
+    await world.call('POST', `${pathOf(job)}/kill`, { body: {} });
+    await world.run();
+    expect(world.events.published.at(-1)).toMatchObject({
+      detailType: 'Job Ended',
+      detail: { name: job.name, specVersion: 2, outcome: 'killed' },
+    });
   });
 
   it('replaces what ends of a service, in the room that became free', async () => {

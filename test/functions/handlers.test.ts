@@ -7,6 +7,7 @@ import {
 } from '../../functions/agent-events/handler.ts';
 import { createHandler as api, handler as apiHandler } from '../../functions/api/handler.ts';
 import { createHandler as drainer, handler as drainerHandler } from '../../functions/drainer/handler.ts';
+import { createHandler as commands, handler as commandsHandler } from '../../functions/commands/handler.ts';
 import { createHandler as fanout, handler as fanoutHandler } from '../../functions/fanout/handler.ts';
 import { createHandler as matcher, handler as matcherHandler } from '../../functions/matcher/handler.ts';
 import {
@@ -31,6 +32,8 @@ const environment = {
   UPDATE_TURNS_PER_EXECUTION: '1000',
   EVENT_BUS_NAME: 'bus',
   AGENT_IDENTITY: 'bound',
+  COMMAND_DEAD_LETTERS_URL: 'http://127.0.0.1:1/q/commands-dlq',
+  COMMAND_TRIES: '5',
 };
 
 describe.each([
@@ -40,6 +43,7 @@ describe.each([
   ['reconciler', reconciler, reconcilerHandler],
   ['agent-events', agentEvents, agentEventsHandler],
   ['drainer', drainer, drainerHandler],
+  ['commands', commands, commandsHandler],
   ['timers', timers, timersHandler],
   ['sweeper', sweeper, sweeperHandler],
   ['updater', updater, updaterHandler],
@@ -78,6 +82,7 @@ describe('a batch of nothing', () => {
     ['reconciler', reconciler],
     ['agent-events', agentEvents],
     ['drainer', drainer],
+    ['commands', commands],
     ['timers', timers],
     ['updater', updater],
   ])('goes through the chain of %s and asks nobody for anything', async (_name, create) => {

@@ -8,6 +8,7 @@ import * as schemas from '../../shared/api/env.ts';
 import { routes } from '../../shared/api/routes.ts';
 import {
   agentQueueName,
+  commandsQueueName,
   heartbeatQueueName,
   intakeQueueName,
   updateWorkflowName,
@@ -62,6 +63,7 @@ describe('queues', () => {
 
   it('are the ones the functions and agents know by name', () => {
     expect(working.map(nameOf).toSorted()).toEqual([
+      commandsQueueName('test'),
       'borealis-test-drainer.fifo',
       heartbeatQueueName('test'),
       intakeQueueName('test'),
@@ -87,7 +89,7 @@ describe('queues', () => {
 
   it('keep dead letters for 14 days and alarm on each of them', () => {
     const dlqs = all('AWS::SQS::Queue').filter(([, queue]) => isDlqPattern.test(nameOf(queue.Properties)));
-    expect(dlqs).toHaveLength(7);
+    expect(dlqs).toHaveLength(8);
     const alarms = properties('AWS::CloudWatch::Alarm');
     const watched = alarms.map((alarm) => at(alarm, 'Dimensions.0.Value.Fn::GetAtt.0'));
     for (const [path, queue] of dlqs) {
@@ -121,7 +123,7 @@ describe('queues', () => {
       expect(at(queue, 'VisibilityTimeout')).toBeGreaterThan(Number(at(worker, 'Timeout')));
       checked.push(nameOf(queue));
     }
-    expect(checked).toHaveLength(6);
+    expect(checked).toHaveLength(7);
   });
 });
 
@@ -163,6 +165,7 @@ describe('functions', () => {
     matcher: schemas.matcherEnvSchema,
     reconciler: schemas.reconcilerEnvSchema,
     'agent-events': schemas.agentEventsEnvSchema,
+    commands: schemas.commandsEnvSchema,
     timers: schemas.timersEnvSchema,
     sweeper: schemas.sweeperEnvSchema,
     'roll-call': schemas.rollCallEnvSchema,
@@ -279,7 +282,7 @@ describe('event sources', () => {
   const mappings = properties('AWS::Lambda::EventSourceMapping');
 
   it('report failures item by item', () => {
-    expect(mappings).toHaveLength(7);
+    expect(mappings).toHaveLength(8);
     for (const mapping of mappings)
       expect(at(mapping, 'FunctionResponseTypes')).toEqual(['ReportBatchItemFailures']);
   });

@@ -13,10 +13,11 @@ import {
   jobPrefix,
   rolePartition,
   rolesPartition,
+  tokenKeyOf,
   unreconciledPartition,
 } from '../keys.ts';
 import type { Page } from '../port.ts';
-import { dueIndex } from '../tables.ts';
+import { dueIndex, ttlAttribute } from '../tables.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { batchGet, queryAll, queryPage } from './query.ts';
 
@@ -28,6 +29,22 @@ export async function getJob(connection: Connection, key: JobKey): Promise<Job |
     new GetCommand({ TableName: connection.state, Key: jobKeyOf(key), ConsistentRead: true }),
   );
   return Item && decodeJob(Item);
+}
+
+/** The hash of the request a token was used for; undefined if the token is free (`now`: epoch ms). */
+export async function tokenRequest(
+  connection: Connection,
+  value: string,
+  now: number,
+): Promise<string | undefined> {
+  const { Item } = await send<GetCommandOutput>(
+    connection,
+    'tokenRequest',
+    'read',
+    new GetCommand({ TableName: connection.state, Key: tokenKeyOf(value), ConsistentRead: true }),
+  );
+  const expiresAt = Number(Item?.[ttlAttribute]);
+  return Item && expiresAt > Math.floor(now / 1000) ? String(Item.h) : undefined;
 }
 
 interface JobsFilter {

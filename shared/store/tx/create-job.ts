@@ -16,18 +16,16 @@ import { decodeJob, encodeConfig, encodeJob, type JsonRow } from '../codec/job-r
 import { type Connection, send } from '../connection.ts';
 import { storeError } from '../errors.ts';
 import { mapLimit } from '../flow.ts';
-import { tokenKeyOf } from '../keys.ts';
 import type { CreateJobInput, CreateJobOutcome } from '../port.ts';
 import { getJob } from '../read/jobs.ts';
-import { ttlAttribute } from '../tables.ts';
 import type { StoredItem } from './conflict.ts';
 import { putRow } from './put-row.ts';
+import { tokenItem } from './token-item.ts';
 import { cancellationReasons, whileBusy } from './while-busy.ts';
 
 const configsInTransaction = 90;
 const configBytesInTransaction = 1_000_000;
 const putsInFlight = 8;
-const tokenLifeMs = 24 * 3600_000;
 
 type TransactItem = NonNullable<TransactWriteCommandInput['TransactItems']>[number];
 
@@ -73,29 +71,6 @@ function jobItem(connection: Connection, { job, replaces }: CreateJobInput): Tra
             ExpressionAttributeNames: { '#v': 'v' },
             ExpressionAttributeValues: { ':version': replaces.specVersion },
           }),
-    },
-  };
-}
-
-/** A token is free again once expired, also before DynamoDB has got round to deleting it. */
-function tokenItem(
-  connection: Connection,
-  token: NonNullable<CreateJobInput['token']>,
-  now: number,
-): TransactItem {
-  const nowSecs = Math.floor(now / 1000);
-  return {
-    Put: {
-      TableName: connection.state,
-      Item: {
-        ...tokenKeyOf(token.value),
-        h: token.requestHash,
-        [ttlAttribute]: nowSecs + tokenLifeMs / 1000,
-      },
-      ConditionExpression: 'attribute_not_exists(pk) OR #expires <= :now',
-      ExpressionAttributeNames: { '#expires': ttlAttribute },
-      ExpressionAttributeValues: { ':now': nowSecs },
-      ReturnValuesOnConditionCheckFailure: 'ALL_OLD',
     },
   };
 }

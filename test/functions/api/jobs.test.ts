@@ -45,6 +45,38 @@ describe('createJob', () => {
     expect(await world.store.getJob(job)).toMatchObject({ specVersion: 1 });
   });
 
+  it('carries out an edit once per token, however often it is sent and whatever happens between', async () => {
+    const job = submission();
+    await world.call('POST', pathOf(job), { body: job });
+    const add = (token: string, count: number) =>
+      world.call('POST', `${pathOf(job)}/instances`, {
+        body: { count },
+        headers: { 'idempotency-key': token },
+      });
+    const count = async () => (await world.call('GET', pathOf(job))).body.job.instances;
+    expect(await add('edit-1', 2)).toMatchObject({ status: 202 });
+    expect(await add('edit-1', 2)).toMatchObject({ status: 202 });
+    expect(await count()).toBe(5);
+    expect(await add('edit-1', 3)).toMatchObject({ status: 409, body: { code: 'TOKEN_REUSED' } });
+    const together = await Promise.all(Array.from({ length: 4 }, () => add('edit-2', 1)));
+    expect(together.map(({ status }) => status)).toEqual([202, 202, 202, 202]);
+    expect(await count()).toBe(6);
+  });
+
+  it('remembers an edit that had nothing to change', async () => {
+    const job = submission();
+    await world.call('POST', pathOf(job), { body: job });
+    const kill = () =>
+      world.call('POST', `${pathOf(job)}/kill`, {
+        body: { instances: [[7, 7]] },
+        headers: { 'idempotency-key': 'kill-nothing' },
+      });
+    expect(await kill()).toMatchObject({ status: 202, body: { message: 'No tasks to kill.' } });
+    await world.call('POST', `${pathOf(job)}/instances`, { body: { count: 5 } });
+    expect(await kill()).toMatchObject({ status: 202 });
+    expect((await world.store.getJob(job))?.desired.at(-1)?.instances).toEqual([3, 7]);
+  });
+
   it('refuses a job that exists, replaces one that has ended', async () => {
     const job = submission({}, { service: false });
     await world.call('POST', pathOf(job), { body: job });

@@ -6,7 +6,15 @@ import type { BusEvent } from '../../../shared/model/events.ts';
 
 const event = (agentId: string): BusEvent => ({
   detailType: 'Agent Change',
-  detail: { v: 1, agentId, change: 'registered', host: 'h', pool: 'default', mode: 'NONE' },
+  detail: {
+    version: 1,
+    cluster: 'local',
+    agentId,
+    change: 'registered',
+    host: 'h',
+    pool: 'default',
+    mode: 'NONE',
+  },
 });
 
 type Entry = { Source: string; DetailType: string; Detail: string; EventBusName: string };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { deriveEffects, type Effect } from '../../../functions/fanout/derive.ts';
 import { killNeeded, releasesResources, transitionTable } from '../../../shared/domain/task/transitions.ts';
-import { busEventSchema } from '../../../shared/model/events.ts';
+import { eventDetailSchemas } from '../../../shared/model/events.ts';
 import { isOnAgent, isTerminal, type Task, type TaskState, taskStates } from '../../../shared/model/task.ts';
 import type { StreamChange, UpdateHead } from '../../../shared/store/port.ts';
 import { makeJob, makeTask, t0 } from '../../contract/fixtures.ts';
@@ -52,10 +52,10 @@ describe('a task change', () => {
     ['RUNNING', 'RESTARTING', ['kill', 'instanceChanged', 'event']],
     ['RESTARTING', 'KILLING', ['killRetry', 'event']],
     ['RESTARTING', 'KILLED', ['release', 'instanceChanged', 'event']],
-    ['KILLING', 'KILLED', ['release', 'reconcile', 'instanceChanged', 'event']],
+    ['KILLING', 'KILLED', ['release', 'reconcile', 'instanceChanged', 'endCheck', 'event']],
     ['PARTITIONED', 'LOST', ['kill', 'release', 'instanceChanged', 'event']],
-    ['PENDING', undefined, ['instanceChanged', 'event']],
-    ['THROTTLED', undefined, ['instanceChanged', 'event']],
+    ['PENDING', undefined, ['instanceChanged', 'endCheck', 'event']],
+    ['THROTTLED', undefined, ['instanceChanged', 'endCheck', 'event']],
     ['FINISHED', undefined, []],
     ['RUNNING', 'RUNNING', []],
   ])('%s -> %s has the effects %j', (from, to, expected) => {
@@ -73,6 +73,20 @@ describe('a task change', () => {
         expect(got.filter((kind) => kind === 'event')).toHaveLength(1);
       }
     }
+  });
+
+  it.each<[TaskState, boolean, boolean]>([
+    ['FINISHED', false, true],
+    ['FAILED', false, true],
+    ['LOST', false, true],
+    ['FINISHED', true, false],
+    ['FAILED', true, false],
+    ['LOST', true, false],
+  ])('that ends a task %s of a service (%s) asks whether the job has ended: %s', (to, service, asked) => {
+    const before = { ...inState('RUNNING'), service };
+    const after = { ...inState(to, ['RUNNING', to]), service };
+    const got = effects({ kind: 'task', before, after }).map(({ kind }) => kind);
+    expect(got.includes('endCheck')).toBe(asked);
   });
 
   it('carries one event per state when one write had several', () => {
@@ -94,7 +108,7 @@ describe('a task change', () => {
       { kind: 'update', after: head() },
     ];
     for (const effect of changes.flatMap(effects)) {
-      if (effect.kind === 'event') busEventSchema.parse(effect.event);
+      if (effect.kind === 'event') eventDetailSchemas[effect.event.detailType].parse(effect.event.detail);
     }
   });
 });
@@ -129,7 +143,7 @@ describe('a change of an update', () => {
       ['startExecution', 'event'],
     ],
     ['goes on in another execution', { before, after: head({ sequence: 2 }) }, ['startExecution']],
-    ['ends', { before, after: head({ status: 'ROLLED_FORWARD' }) }, ['wakeUpdate', 'event']],
+    ['ends', { before, after: head({ status: 'ROLLED_FORWARD' }) }, ['wakeUpdate', 'endCheck', 'event']],
     ['is forgotten', { before: head({ status: 'ABORTED' }) }, []],
   ])('that %s', (_what, change, expected) => {
     expect(effects({ kind: 'update', ...change }).map(({ kind }) => kind)).toEqual(expected);
@@ -141,7 +155,7 @@ describe('a job change', () => {
   it.each([
     ['is created', { after: makeJob() }, ['reconcile', 'event']],
     ['gets a new spec', { before: stored, after: { ...stored, specVersion: 4 } }, ['reconcile', 'event']],
-    ['is reconciled', { before: { ...stored, reconciledVersion: 2 }, after: stored }, ['event']],
+    ['is reconciled', { before: { ...stored, reconciledVersion: 2 }, after: stored }, ['endCheck', 'event']],
     ['only has another time', { before: stored, after: { ...stored, updatedAt: t0 + 1 } }, []],
     ['is removed', { before: stored }, ['event']],
   ])('that %s', (_what, change, expected) => {

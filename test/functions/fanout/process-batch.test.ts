@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type ProcessBatchDeps, processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import type { Agent } from '../../../shared/model/agent.ts';
+import type { EventDetail } from '../../../shared/model/events.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import type { Task, TaskState } from '../../../shared/model/task.ts';
 import type { Timer } from '../../../shared/model/wake.ts';
@@ -25,6 +26,8 @@ let released: { agentId: string; releases: readonly Release[] }[];
 let failingRelease: string | undefined;
 let jobs: Map<string, Job>;
 let configReads: number;
+let endChecks: string[];
+let ended: Map<string, EventDetail<'Job Ended'>>;
 
 beforeEach(() => {
   messages = new FakeQueues();
@@ -34,6 +37,8 @@ beforeEach(() => {
   failingRelease = undefined;
   jobs = new Map();
   configReads = 0;
+  endChecks = [];
+  ended = new Map();
 });
 
 function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
@@ -52,6 +57,12 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
         return new Map(ids.map((id) => [id, makeConfig()]));
       },
     }),
+    jobEnds: {
+      check: async (key) => {
+        endChecks.push(key.name);
+        return ended.get(key.name);
+      },
+    },
     messages,
     agents,
     events,
@@ -85,6 +96,30 @@ function moved(from: TaskState, to: TaskState, over: Partial<Task> = {}): Stream
 const pending = (pool: string): StreamChange => ({ kind: 'task', after: makeTask({ pool }) });
 
 describe('coalescing', () => {
+  it('asks once per job whether it has ended, and tells it after the events of its tasks', async () => {
+    const end: EventDetail<'Job Ended'> = {
+      version: 1,
+      cluster: 'local',
+      role: 'www-data',
+      environment: 'prod',
+      name: 'batch',
+      specVersion: 1,
+      outcome: 'succeeded',
+      instances: { finished: 3, failed: 0, killed: 0, lost: 0 },
+      at: new Date(t0).toISOString(),
+    };
+    ended.set('batch', end);
+    const finished = (name: string) => moved('RUNNING', 'FINISHED', { name, service: false });
+    await feed([finished('batch'), finished('other'), finished('batch')]);
+    expect(endChecks).toEqual(['batch', 'other']);
+    expect(events.published.map(({ detailType }) => detailType)).toEqual([
+      'Task State Change',
+      'Task State Change',
+      'Task State Change',
+      'Job Ended',
+    ]);
+  });
+
   it('wakes each pool once, in its own message group, with a message that stands for any amount of work', async () => {
     await feed([pending('p1'), pending('p1'), pending('p2'), moved('RUNNING', 'FAILED', { pool: 'p2' })]);
     const sent = messages.sent.filter(({ queueUrl }) => queueUrl === queues.matcher);

@@ -12,6 +12,7 @@ import type { OwnerMemory } from '../../../functions/agent-events/check-senders.
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
 import { createApi } from '../../../functions/api/app.ts';
 import { type DrainReport, drainPass } from '../../../functions/drainer/drain-pass.ts';
+import { createJobEnds } from '../../../functions/fanout/job-ends.ts';
 import { processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { matchPool } from '../../../functions/matcher/match-pool.ts';
@@ -148,7 +149,19 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
     identity,
     version: '0.0.0',
   });
-  const fanout = { store, configs, messages, workflows, agents, events, cluster: 'local', queues, ...common };
+  const jobEnds = createJobEnds(store);
+  const fanout = {
+    store,
+    configs,
+    jobEnds,
+    messages,
+    workflows,
+    agents,
+    events,
+    cluster: 'local',
+    queues,
+    ...common,
+  };
   const matcher = { store, reasons: createReasonWriter(store, clock), ...common };
   const reconcile = (key: JobKey, over: Partial<Store> = {}) =>
     reconcileJob(key, plenty, { store: { ...store, ...over }, ...common });

@@ -1,0 +1,85 @@
+// Whether a job has ended: its newest version is carried out, no update works on it and none of its tasks is active. Nothing is stored for it;
+// it is read from the tasks whenever one of them may have been the last. A job remembers one of its active tasks, the
+// witness, so that as long as that one lives a check costs two reads, whatever the size of the job.
+import { needsReconcile } from '../../shared/domain/job/desired.ts';
+import { jobOutcome, lastTasks, type TaskEnds } from '../../shared/domain/job/outcome.ts';
+import type { EventDetail } from '../../shared/model/events.ts';
+import type { Job } from '../../shared/model/job.ts';
+import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
+import { isActive, type Task } from '../../shared/model/task.ts';
+import type { Store } from '../../shared/store/port.ts';
+
+/** One partition of tasks. */
+const intervalSize = 250;
+/** Jobs whose witness is remembered. */
+const maxWitnesses = 1000;
+
+export interface JobEnds {
+  /** The event that the job has ended, or undefined if it has not. */
+  check(key: JobKey): Promise<EventDetail<'Job Ended'> | undefined>;
+}
+
+export function createJobEnds(store: Pick<Store, 'getJob' | 'getTasks' | 'listTasks'>): JobEnds {
+  const witnesses = new Map<string, string>();
+  const remember = (path: string, { taskId }: Task) => {
+    witnesses.delete(path);
+    witnesses.set(path, taskId);
+    const [oldest] = witnesses.keys();
+    if (witnesses.size > maxWitnesses && oldest !== undefined) witnesses.delete(oldest);
+  };
+  return {
+    async check(key) {
+      const path = jobPath(key);
+      const witness = witnesses.get(path);
+      if (witness !== undefined) {
+        const [task] = await store.getTasks([witness]);
+        if (task && isActive(task.state)) return undefined;
+        witnesses.delete(path);
+      }
+      const job = await store.getJob(key);
+      // While it is updated its tasks end to be followed by others.
+      if (!job || needsReconcile(job) || job.updateId !== undefined) return undefined;
+      const found = await readEnds(job, store);
+      if ('active' in found) {
+        remember(path, found.active);
+        return undefined;
+      }
+      return endedDetail(job, found);
+    },
+  };
+}
+
+/** From the highest instances down, as the lowest tend to end first. Stops at the first active task. */
+async function readEnds(
+  job: Job,
+  store: Pick<Store, 'listTasks'>,
+): Promise<TaskEnds | { readonly active: Task }> {
+  const ends = { finished: 0, failed: 0, killed: 0, lost: 0, endedAt: 0 };
+  for (let high = job.instanceSpan - 1; high >= 0; high -= intervalSize) {
+    const tasks = await store.listTasks(job, [Math.max(0, high - intervalSize + 1), high]);
+    const active = tasks.findLast(({ state }) => isActive(state));
+    if (active) return { active };
+    for (const { state, at } of lastTasks(tasks)) {
+      ends[state]++;
+      ends.endedAt = Math.max(ends.endedAt, at);
+    }
+  }
+  return ends;
+}
+
+function endedDetail(job: Job, ends: TaskEnds): EventDetail<'Job Ended'> {
+  const { role, environment, name, cluster, specVersion } = job;
+  const { endedAt, ...instances } = ends;
+  return {
+    version: 1,
+    cluster,
+    role,
+    environment,
+    name,
+    specVersion,
+    outcome: jobOutcome(job, ends),
+    instances,
+    // A job killed before any agent had a task of it leaves no records.
+    at: new Date(endedAt === 0 ? job.updatedAt : endedAt).toISOString(),
+  };
+}
