@@ -6,8 +6,8 @@ import {
   handler as agentEventsHandler,
 } from '../../functions/agent-events/handler.ts';
 import { createHandler as api, handler as apiHandler } from '../../functions/api/handler.ts';
-import { createHandler as drainer, handler as drainerHandler } from '../../functions/drainer/handler.ts';
 import { createHandler as commands, handler as commandsHandler } from '../../functions/commands/handler.ts';
+import { createHandler as drainer, handler as drainerHandler } from '../../functions/drainer/handler.ts';
 import { createHandler as fanout, handler as fanoutHandler } from '../../functions/fanout/handler.ts';
 import { createHandler as matcher, handler as matcherHandler } from '../../functions/matcher/handler.ts';
 import {

@@ -37,6 +37,20 @@ describe('batches', () => {
 });
 
 describe('the message port', () => {
+  it('sends texts beside the body, without what SQS refuses', async () => {
+    const { sqs, sent } = client(() => ({}));
+    const attributes = { reason: 'no\u0000 such\tjob\n', empty: '' };
+    await createMessagePort(sqs).send('q', [{ body: 'x', attributes }]);
+    expect((sent[0] as Sent).input.Entries).toMatchObject([
+      {
+        MessageAttributes: {
+          reason: { DataType: 'String', StringValue: 'no? such\tjob\n' },
+          empty: { DataType: 'String', StringValue: '-' },
+        },
+      },
+    ]);
+  });
+
   it('sends again only what was refused, under the same deduplication id', async () => {
     const { sqs, sent } = client((_sent, calls) => ({
       Failed: calls === 1 ? [{ Id: '1', Code: 'busy' }] : [],
