@@ -52,6 +52,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   entry('agent undrain', 'Take agents back into use', () => import('./commands/agent-undrain.ts')),
   entry('agent run', 'Be an agent: run tasks on this machine', () => import('./commands/agent-run.ts')),
   entry('local up', 'Start the control plane on this machine', () => import('./commands/local-up.ts')),
+  entry('doctor', 'Check an installation and say what to do', () => import('./commands/doctor.ts')),
   entry('cost', 'What an installation costs a month', () => import('./commands/cost.ts')),
   entry('replay', 'Put a real cluster trace through the system', () => import('./commands/replay.ts')),
   entry('completion', 'Tab completion for bash, zsh, fish and PowerShell', () => import('./completion.ts')),

@@ -26,6 +26,8 @@ export interface Settings {
   /** How long CloudWatch keeps what the functions log, days; one of those CloudWatch offers. */
   readonly logRetentionDays: number;
   readonly alarms: AlarmSettings;
+  /** Tables made by scripts/restore-tables.ts to be used instead of the installation's own (docs/backup.md). */
+  readonly restored?: { readonly suffix: string; readonly streamArn: string };
 }
 
 /** Who is told of alarms, and where they say help is. */
@@ -51,6 +53,8 @@ const known = [
   'alarmTopic',
   'alarmEmail',
   'runbook',
+  'restored',
+  'restoredStream',
 ] as const;
 
 /** Reads and checks the `borealis:` keys of the context; INVALID_CONFIG names what is wrong. */
@@ -88,6 +92,7 @@ export function readSettings(node: Node): Settings {
     updateTurns: updateTurns(node),
     logRetentionDays: logRetention(node),
     alarms: alarmSettings(node),
+    ...restoredTables(node),
   };
 }
 
@@ -99,6 +104,25 @@ function logRetention(node: Node): number {
     `${prefix}logRetentionDays`,
     `is ${JSON.stringify(days)}; it must be one of ${offered.join(', ')}`,
   );
+}
+
+function restoredTables(node: Node): Pick<Settings, 'restored'> {
+  const suffix = text(node, 'restored', '');
+  const streamArn = text(node, 'restoredStream', '');
+  if (suffix === '' && streamArn === '') return {};
+  if (!/^[a-z0-9-]{1,40}$/.test(suffix)) {
+    throw invalid(
+      `${prefix}restored`,
+      `is ${JSON.stringify(suffix)}; it must be the suffix of restored tables`,
+    );
+  }
+  if (!/^arn:[\w-]+:dynamodb:.+:table\/.+\/stream\/.+$/.test(streamArn)) {
+    throw invalid(
+      `${prefix}restoredStream`,
+      `is ${JSON.stringify(streamArn)}; it must be the ARN of their stream`,
+    );
+  }
+  return { restored: { suffix, streamArn } };
 }
 
 function alarmSettings(node: Node): AlarmSettings {

@@ -12,6 +12,8 @@ import { startThread, type Thread } from './thread.ts';
 export interface LocalStackOptions {
   /** Port of the HTTP API on 127.0.0.1, the next one being preferred for SQS; 0 = any free ones. @default 8081 */
   readonly port?: number;
+  /** Port of SQS if it is free. @default the one after `port` */
+  readonly sqsPort?: number;
   /** Keeps tables, queues and stream positions in this directory across restarts. @default nothing is kept */
   readonly dataDir?: string;
   /** Name of the cluster. @default local */
@@ -63,9 +65,10 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
     return result;
   };
   const port = options.port ?? defaultPort;
+  const sqsPort = options.sqsPort ?? (port > 0 && port < 65_535 ? port + 1 : undefined);
   const engines = new EngineSet({
     ...(options.dataDir !== undefined && { dataDir: options.dataDir }),
-    ...(port > 0 && port < 65_535 && { preferredSqsPort: port + 1 }),
+    ...(sqsPort !== undefined && { preferredSqsPort: sqsPort }),
     region,
     log,
   });

@@ -49,6 +49,20 @@ export function storeTable(scope: Construct, id: string, props: StoreTableProps)
   return table as ITable;
 }
 
+/** A table that was restored outside of the stacks, with what its definition says of it. */
+export function restoredTable(
+  scope: Construct,
+  id: string,
+  props: { readonly name: string; readonly definition: TableDefinition; readonly streamArn?: string },
+): ITable {
+  const { name, definition, streamArn } = props;
+  return Table.fromTableAttributes(scope, id, {
+    tableName: name,
+    globalIndexes: definition.indexes.map((index) => index.name),
+    ...(streamArn !== undefined && { tableStreamArn: streamArn }),
+  });
+}
+
 function key(name: string): Attribute {
   return { name, type: AttributeType.STRING };
 }

@@ -41,7 +41,9 @@ export class ObservabilityStack extends Stack {
       queues: [state, controlPlane]
         .flatMap((stack) => stack.node.findAll())
         .flatMap((construct) => (construct instanceof QueueWithDlq ? [construct.names] : [])),
-      tables: ['state', 'notes'].map((part) => `borealis-${cluster}-${part}`),
+      tables: ['state', 'notes'].map((part) =>
+        [`borealis-${cluster}-${part}`, ...(settings.restored ? [settings.restored.suffix] : [])].join('-'),
+      ),
     };
     const topic = this.alarmTopic(settings);
     for (const alarm of operatingAlarms(watched)) {

@@ -19,7 +19,7 @@ import { notesTable, stateTable } from '../../shared/store/tables.ts';
 import { AgentQueues } from '../constructs/agent-queues.ts';
 import { DlqAlarm } from '../constructs/dlq-alarm.ts';
 import { QueueWithDlq } from '../constructs/queue-with-dlq.ts';
-import { storeTable } from '../constructs/store-table.ts';
+import { restoredTable, storeTable } from '../constructs/store-table.ts';
 import type { Settings } from '../settings.ts';
 import { commandTries, drainPause, visibilityFor, workTimeout } from './timeouts.ts';
 
@@ -50,10 +50,23 @@ export class StateStack extends Stack {
     super(scope, id, props);
     const { cluster, keepData: keep } = props.settings;
     const name = (part: string): string => `borealis-${cluster}-${part}`;
-    this.tables = {
-      state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, keep }),
-      notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
-    };
+    const { restored } = props.settings;
+    this.tables = restored
+      ? {
+          state: restoredTable(this, 'RestoredState', {
+            name: name(`state-${restored.suffix}`),
+            definition: stateTable,
+            streamArn: restored.streamArn,
+          }),
+          notes: restoredTable(this, 'RestoredNotes', {
+            name: name(`notes-${restored.suffix}`),
+            definition: notesTable,
+          }),
+        }
+      : {
+          state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, keep }),
+          notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
+        };
     this.bus = new EventBus(this, 'Bus', { eventBusName: eventBusName(cluster) });
     const alarmTopic = this.alarmTopic(props.settings, name('alarms'));
     this.queues = {

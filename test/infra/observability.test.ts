@@ -207,6 +207,33 @@ describe('log groups', () => {
   }
 });
 
+describe('restored tables', () => {
+  const streamArn =
+    'arn:aws:dynamodb:us-east-1:123456789012:table/borealis-test-state-r1/stream/2026-05-01T00:00:00.000';
+  const found = synth({ 'borealis:restored': 'r1', 'borealis:restoredStream': streamArn });
+
+  it('take the place of those of the stack, which lets go of them', () => {
+    expect(of('AWS::DynamoDB::Table', found)).toEqual([]);
+    const [outbox] = of('AWS::Lambda::EventSourceMapping', found).filter(
+      ({ StartingPosition }) => StartingPosition,
+    );
+    expect(outbox?.EventSourceArn).toBe(streamArn);
+    for (const { FunctionName, Environment } of of('AWS::Lambda::Function', found)) {
+      const { Variables } = Environment as { Variables: Record<string, unknown> };
+      if (Variables.STATE_TABLE === undefined) continue;
+      expect([FunctionName, Variables.STATE_TABLE]).toEqual([FunctionName, 'borealis-test-state-r1']);
+      expect(Variables.NOTES_TABLE).toBe('borealis-test-notes-r1');
+    }
+  });
+
+  it('may be used by the functions with the same rights, indexes included', () => {
+    const policies = JSON.stringify(of('AWS::IAM::Policy', found));
+    expect(policies).toContain(':table/borealis-test-state-r1"');
+    expect(policies).toContain(':table/borealis-test-state-r1/index/*"');
+    expect(policies).toContain(streamArn);
+  });
+});
+
 describe('a wrong setting', () => {
   it.each([
     [{ 'borealis:logRetentionDays': '8' }, 'borealis:logRetentionDays is "8"; it must be one of 1, 3, 5, 7'],
@@ -219,6 +246,8 @@ describe('a wrong setting', () => {
       },
       "goes with the installation's own topic only",
     ],
+    [{ 'borealis:restored': 'r1' }, 'borealis:restoredStream is ""; it must be the ARN of their stream'],
+    [{ 'borealis:restored': 'R 1' }, 'borealis:restored is "R 1"; it must be the suffix'],
   ])('%j fails the synth and says why', (context, message) => {
     expect(() => synth(context)).toThrow(message);
   });

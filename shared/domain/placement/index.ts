@@ -4,6 +4,7 @@ export { attributeValues, couldEverTake, type LimitCount, vetoes } from './filte
 export { fits, type Holding, ledgerFromCapacity, release, take, takeAll } from './ledger.ts';
 export { inPlanningOrder } from './order.ts';
 export { planPlacement } from './place.ts';
+export { rebuildLedger } from './rebuild.ts';
 export type {
   AgentSnapshot,
   Assignment,
