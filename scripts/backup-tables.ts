@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import packageJson from '../package.json' with { type: 'json' };
-import { readItems } from '../shared/store/table-dump.ts';
+import { lineOf, readItems } from '../shared/store/table-dump.ts';
 
 const { values } = parseArgs({ options: { cluster: { type: 'string' }, out: { type: 'string' } } });
 const { cluster, out } = values;
@@ -27,7 +27,7 @@ for (const part of ['state', 'notes']) {
   const lines = async function* (): AsyncGenerator<string> {
     for await (const item of readItems(client, `borealis-${cluster}-${part}`)) {
       count++;
-      yield `${JSON.stringify(item)}\n`;
+      yield lineOf(item);
     }
   };
   await pipeline(Readable.from(lines()), createWriteStream(join(out, `${part}.jsonl`), { mode: 0o600 }));

@@ -22,7 +22,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { createTables } from '../shared/store/create-tables.ts';
 import { repairLedgers } from '../shared/store/repair-ledgers.ts';
-import { type Item, writeItems } from '../shared/store/table-dump.ts';
+import { itemOf, writeItems } from '../shared/store/table-dump.ts';
 import { notesTable, stateTable, type TableDefinition } from '../shared/store/tables.ts';
 
 const { values } = parseArgs({
@@ -84,14 +84,14 @@ async function restoreFromFiles(dir: string): Promise<void> {
   await createTables(client, { stateTable: named('state'), notesTable: named('notes') });
   for (const part of ['state', 'notes']) {
     let count = 0;
-    let items: Item[] = [];
+    let items: ReturnType<typeof itemOf>[] = [];
     const put = async (): Promise<void> => {
       await writeItems(client, named(part), items);
       count += items.length;
       items = [];
     };
     for await (const line of createInterface({ input: createReadStream(join(dir, `${part}.jsonl`)) })) {
-      items.push(JSON.parse(line) as Item);
+      items.push(itemOf(line));
       if (items.length === linesAtOnce) await put();
     }
     await put();

@@ -57,11 +57,13 @@ export async function startLoops(
   let absences = noAbsences;
   let turns = 0;
   const reconcile = every('reconcile', timings.reconcileMs, async () => {
-    // Without tasks nothing can be wrong here but a lost launch, and its queue is watched all the time.
+    // Without tasks, here and in the level, nothing can be wrong but a lost launch, and its queue is watched all the time.
     const isIdle = parts.supervisor.active().length === 0;
     if (isIdle && turns++ % idleTurns !== 0) return;
     try {
-      absences = await reconcileOnce(parts, absences);
+      const seen = await reconcileOnce(parts, absences);
+      absences = seen.absences;
+      if (seen.listed > 0) turns = 0;
     } catch (error) {
       turns = 0;
       if (isBorealisError(error, 'NOT_FOUND')) register.now();
@@ -76,8 +78,14 @@ export async function startLoops(
   await Promise.all([register.ended, heartbeat.ended, reconcile.ended, gc.ended, commands]);
 }
 
+interface LevelSeen {
+  readonly absences: typeof noAbsences;
+  /** Tasks the level lists, running here or not. */
+  readonly listed: number;
+}
+
 /** Fetches the level and acts on the difference. A failure to fetch changes nothing. */
-async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Promise<typeof noAbsences> {
+async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Promise<LevelSeen> {
   const { supervisor, finished, transport, reporter, timings, signal } = parts;
   const requestedAt = Date.now();
   const desired = await transport.desired(signal);
@@ -104,7 +112,7 @@ async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Pr
   for (const taskId of plan.resend) supervisor.kill(taskId);
   for (const taskId of plan.tell) supervisor.tell(taskId);
   for (const taskId of plan.lost) supervisor.giveUp(taskId);
-  return plan.absences;
+  return { absences: plan.absences, listed: desired.tasks.length };
 }
 
 function knownOf(task: ReturnType<TaskSupervisor['all']>[number]): KnownTask {

@@ -68,7 +68,7 @@ function judgeStack({ name, status }: DeployedFacts['stacks'][number], region: s
   if (settled.test(state)) return finding('ok', `${name}: ${state}`);
   if (state.endsWith('_IN_PROGRESS'))
     return finding('warning', `${name}: ${state}`, 'A deployment runs; look again when it is done.');
-  if (/ROLLBACK_COMPLETE$/.test(state)) {
+  if (state.endsWith('ROLLBACK_COMPLETE')) {
     return finding(
       'warning',
       `${name}: ${state}: the last deployment failed and was undone`,

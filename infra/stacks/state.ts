@@ -48,25 +48,9 @@ export class StateStack extends Stack {
 
   constructor(scope: Construct, id: string, props: StateStackProps) {
     super(scope, id, props);
-    const { cluster, keepData: keep } = props.settings;
+    const { cluster } = props.settings;
     const name = (part: string): string => `borealis-${cluster}-${part}`;
-    const { restored } = props.settings;
-    this.tables = restored
-      ? {
-          state: restoredTable(this, 'RestoredState', {
-            name: name(`state-${restored.suffix}`),
-            definition: stateTable,
-            streamArn: restored.streamArn,
-          }),
-          notes: restoredTable(this, 'RestoredNotes', {
-            name: name(`notes-${restored.suffix}`),
-            definition: notesTable,
-          }),
-        }
-      : {
-          state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, keep }),
-          notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
-        };
+    this.tables = this.storeTables(props.settings);
     this.bus = new EventBus(this, 'Bus', { eventBusName: eventBusName(cluster) });
     const alarmTopic = this.alarmTopic(props.settings, name('alarms'));
     this.queues = {
@@ -157,6 +141,24 @@ export class StateStack extends Stack {
       targets: [new SqsQueue(commands.queue, { deadLetterQueue: commands.deadLetters })],
     });
     return commands;
+  }
+
+  /** Both tables: of this stack, or those that were restored to take their place. */
+  private storeTables({ cluster, keepData: keep, restored }: Settings): StateStack['tables'] {
+    const name = (part: string): string => `borealis-${cluster}-${part}`;
+    if (!restored) {
+      return {
+        state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, keep }),
+        notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
+      };
+    }
+    const { suffix, streamArn } = restored;
+    const state = { name: name(`state-${suffix}`), definition: stateTable, streamArn };
+    const notes = { name: name(`notes-${suffix}`), definition: notesTable };
+    return {
+      state: restoredTable(this, 'RestoredState', state),
+      notes: restoredTable(this, 'RestoredNotes', notes),
+    };
   }
 
   /** Who is told of alarms: the topic that was named, else one of this installation. */

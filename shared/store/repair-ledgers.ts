@@ -9,8 +9,8 @@ import { isOnAgent, type Task } from '../model/task.ts';
 import { decodeAgent, decodeLedger, encodeLedger } from './codec/agent-row.ts';
 import { plainRow } from './codec/attribute-values.ts';
 import { decodeTask } from './codec/task-row.ts';
-import { agentPrefix, ledgerPrefix, taskPrefix } from './keys.ts';
 import { mapLimit } from './flow.ts';
+import { agentPrefix, ledgerPrefix, taskPrefix } from './keys.ts';
 import { readItems } from './table-dump.ts';
 
 export interface RepairReport {

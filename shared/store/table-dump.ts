@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-dynamodb';
 import { backOff, chunks, mapLimit } from './flow.ts';
 
-export type Item = Record<string, AttributeValue>;
+type Item = Record<string, AttributeValue>;
 
 const batchSize = 25;
 const batchesAtOnce = 4;
@@ -40,4 +40,32 @@ export async function writeItems(
       waiting = UnprocessedItems?.[table] ?? [];
     }
   });
+}
+
+/** A row as one line: DynamoDB's JSON, bytes in base64 as everywhere in AWS. */
+export function lineOf(item: Item): string {
+  return `${JSON.stringify(mapValues(item, toText))}\n`;
+}
+
+/** The row of a line; throws if it is none. */
+export function itemOf(line: string): Item {
+  return mapValues(JSON.parse(line) as Item, toBytes);
+}
+
+type Convert = (bytes: Uint8Array) => Uint8Array;
+
+// The types have no place for the text form of bytes, which exists only on its way to and from a line.
+const toText: Convert = (bytes) => Buffer.from(bytes).toString('base64') as unknown as Uint8Array;
+const toBytes: Convert = (text) => new Uint8Array(Buffer.from(text as unknown as string, 'base64'));
+
+function mapValues(item: Item, convert: Convert): Item {
+  return Object.fromEntries(Object.entries(item).map(([name, value]) => [name, mapValue(value, convert)]));
+}
+
+function mapValue(value: AttributeValue, convert: Convert): AttributeValue {
+  if (value.B !== undefined) return { B: convert(value.B) };
+  if (value.BS !== undefined) return { BS: value.BS.map(convert) };
+  if (value.L !== undefined) return { L: value.L.map((one) => mapValue(one, convert)) };
+  if (value.M !== undefined) return { M: mapValues(value.M, convert) };
+  return value;
 }
