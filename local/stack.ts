@@ -6,6 +6,7 @@ import { EngineSet } from './engines/engine-set.ts';
 import type { HostStats } from './host/host.ts';
 import type { HostThreadData } from './host/host-thread.ts';
 import { type LocalPlan, planFrom } from './template/plan.ts';
+import type { SynthRequest } from './template/synth.ts';
 import type { Templates } from './template/template.ts';
 import { startThread, type Thread } from './thread.ts';
 
@@ -18,6 +19,8 @@ export interface LocalStackOptions {
   readonly dataDir?: string;
   /** Name of the cluster. @default local */
   readonly cluster?: string;
+  /** Modules that export `addStacks(app)`: CDK stacks of yours that run beside those of Borealis. @default none */
+  readonly stacks?: readonly string[];
   /** Gets log lines of handlers, pollers and engines. @default dropped */
   readonly log?: (line: string) => void;
 }
@@ -74,7 +77,7 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   });
   try {
     const [templates] = await Promise.all([
-      timed('synthesised', synthesise(cluster, log)),
+      timed('synthesised', synthesise({ cluster, stacks: options.stacks ?? [] }, log)),
       timed('engines', engines.start()),
     ]);
     const around = {
@@ -98,7 +101,7 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   }
 }
 
-async function synthesise(cluster: string, log: (line: string) => void): Promise<Templates> {
+async function synthesise(request: SynthRequest, log: (line: string) => void): Promise<Templates> {
   const file = new URL('./template/synth-thread.ts', import.meta.url);
   const thread = startThread({
     name: 'borealis-synth',
@@ -108,7 +111,7 @@ async function synthesise(cluster: string, log: (line: string) => void): Promise
     log,
   });
   try {
-    return await thread.call<Templates>('synth', cluster);
+    return await thread.call<Templates>('synth', request);
   } finally {
     await thread.terminate();
   }

@@ -30,14 +30,16 @@ interface StartOptions {
   readonly exit: boolean;
   readonly port: number;
   readonly dataDir: string | undefined;
+  readonly stacks: readonly string[];
   readonly verbose: boolean;
 }
 
-const usage = `Usage: npm start -- [--exit] [--port 8081] [--data DIR] [--verbose]
+const usage = `Usage: npm start -- [--exit] [--port 8081] [--data DIR] [--stacks FILE] [--verbose]
 
   --exit      end with 0 when the examples have reached RUNNING and FINISHED, else non-zero with the reason
   --port N    port of the HTTP API (0 = any free one)
   --data DIR  keep the state across restarts
+  --stacks F  also run the CDK stacks that module F adds (examples/events/stacks.ts); may be repeated
   --verbose   log lines of handlers and engines
 `;
 
@@ -48,6 +50,7 @@ function parseOptions(args: readonly string[]): StartOptions | undefined {
       exit: { type: 'boolean', default: false },
       port: { type: 'string', default: '8081' },
       data: { type: 'string' },
+      stacks: { type: 'string', multiple: true, default: [] },
       verbose: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -60,7 +63,7 @@ function parseOptions(args: readonly string[]): StartOptions | undefined {
       `--port "${values.port}" is not a port number; nothing was started.`,
     );
   }
-  return { exit: values.exit, port, dataDir: values.data, verbose: values.verbose };
+  return { exit: values.exit, port, dataDir: values.data, stacks: values.stacks, verbose: values.verbose };
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -96,6 +99,7 @@ async function demo(
   const stack = await startLocalStack({
     port: options.port,
     ...(options.dataDir !== undefined && { dataDir: options.dataDir }),
+    stacks: options.stacks,
     log: options.verbose ? log : () => undefined,
   });
   const fleet = startFleet({

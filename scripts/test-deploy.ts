@@ -14,10 +14,14 @@ const cluster = 'local';
 const suite = [
   new URL('../test/e2e/main-job.test.ts', import.meta.url),
   new URL('../test/e2e/faults.test.ts', import.meta.url),
+  new URL('../test/e2e/events.test.ts', import.meta.url),
   new URL('../test/e2e/drain.test.ts', import.meta.url),
   new URL('../test/e2e/doctor.test.ts', import.meta.url),
   new URL('../test/deploy/change-while-running.suite.ts', import.meta.url),
 ].map((file) => fileURLToPath(file));
+
+/** The CDK app of the examples, from the top of the repository. */
+const examples = 'examples/events/app.ts';
 
 const times: [string, number][] = [];
 
@@ -72,6 +76,7 @@ async function deployAndTest(emulator: Emulator, dir: string): Promise<string> {
   await timed('bootstrap', () => installation.bootstrap());
   const apiUrl = await timed('deploy', () => installation.deploy());
   const resources = installation.resourceCount();
+  await timed('deploy examples', () => installation.deployApp(examples));
   Object.assign(process.env, {
     ...emulatedEnvironment({}, endpoint),
     BOREALIS_E2E_API: apiUrl,
@@ -80,6 +85,7 @@ async function deployAndTest(emulator: Emulator, dir: string): Promise<string> {
   });
   const passed = await timed('end-to-end suite', runSuite);
   await checkInventorySees(installation);
+  await timed('destroy examples', () => installation.destroyApp(examples));
   await timed('destroy', () => installation.destroy());
   await checkNothingIsLeft(installation);
   return `${passed} tests passed against ${emulator.name}; ${resources} resources deployed and gone again`;

@@ -38,6 +38,8 @@ export interface HostStats {
   /** Where agents on this machine find their queues. */
   readonly sqsEndpoint: string;
   readonly dynamoEndpoint: string;
+  /** EventBridge and Step Functions. */
+  readonly awsEndpoint: string;
   /** Events put on a bus. */
   readonly events: number;
   readonly queues: Readonly<Record<string, QueueDepth>>;
@@ -96,6 +98,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     streams: Object.fromEntries(streamPollers.map(([table, poller]) => [table, poller.stats()])),
     sqsEndpoint: options.sqsEndpoint,
     dynamoEndpoint: options.dynamoEndpoint,
+    awsEndpoint: services.endpoint,
     events: eventCount,
     queues: await queueDepths(options.sqsEndpoint),
     stateMachines: machines.stats(),

@@ -111,6 +111,14 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
   'AWS::Logs::LogGroup': inert('functions log to the terminal', named('LogGroupName'), {
     Arn: arn('logs', (name) => `log-group:${name}:*`, 'LogGroupName'),
   }),
+  'AWS::S3::Bucket': inert(
+    'no object is stored here; put its events on the default bus',
+    named('BucketName'),
+    {
+      Arn: (context) => `arn:aws:s3:::${named('BucketName')(context)}`,
+    },
+  ),
+  'AWS::S3::BucketPolicy': inert('no object is stored here'),
   'AWS::SNS::Subscription': inert('alarms are not raised here'),
   'AWS::SNS::Topic': inert('alarms are not raised here', topicArn, {
     TopicArn: topicArn,

@@ -1,5 +1,5 @@
 // The thread that synthesises the CDK app: the library's memory is given back when it ends.
 import { serveThread } from '../thread.ts';
-import { synthTemplates } from './synth.ts';
+import { type SynthRequest, synthTemplates } from './synth.ts';
 
-serveThread({ synth: (cluster: string) => synthTemplates(cluster) });
+serveThread({ synth: (request: SynthRequest) => synthTemplates(request) });

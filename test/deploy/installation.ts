@@ -46,6 +46,20 @@ export class DeployedInstallation {
     return `${endpoint}/_aws/execute-api/${apiId}/$default`;
   }
 
+  /** Deploys the stacks of another CDK app beside Borealis. */
+  async deployApp(app: string): Promise<void> {
+    const how = ['--all', '--require-approval', 'never', '--progress', 'events'];
+    await this.#cdk(['deploy', '--app', `${process.execPath} ${app}`, ...how], {}, 'cdk.app.out');
+  }
+
+  async destroyApp(app: string): Promise<void> {
+    await this.#cdk(
+      ['destroy', '--app', `${process.execPath} ${app}`, '--all', '--force'],
+      {},
+      'cdk.app.out',
+    );
+  }
+
   async destroy(): Promise<void> {
     await this.#cdk(['destroy', '--all', '--force']);
   }
@@ -74,12 +88,12 @@ export class DeployedInstallation {
     return Object.fromEntries(entries);
   }
 
-  async #cdk(args: readonly string[], context: Context = {}): Promise<void> {
+  async #cdk(args: readonly string[], context: Context = {}, out = 'cdk.out'): Promise<void> {
     const { cluster, dir, endpoint } = this.#options;
     // Nothing signs requests yet, and a test's data is not worth keeping.
     const all = { cluster, auth: 'none', keepData: 'false', ...context };
     const contextArgs = Object.entries(all).flatMap(([name, value]) => ['-c', `borealis:${name}=${value}`]);
-    const output = ['--output', join(dir, 'cdk.out'), '--no-color', '--ci'];
+    const output = ['--output', join(dir, out), '--no-color', '--ci'];
     await runCommand(process.execPath, [cdk, ...args, ...output, ...contextArgs], {
       cwd: root,
       env: {
@@ -102,6 +116,8 @@ const listings = {
   functions: { service: 'lambda', path: '/2015-03-31/functions/' },
   'event source mappings': { service: 'lambda', path: '/2015-03-31/event-source-mappings/' },
   'log groups': { service: 'logs', target: 'Logs_20140328.DescribeLogGroups' },
+  rules: { service: 'events', target: 'AWSEvents.ListRules', body: { EventBusName: 'borealis-local' } },
+  buckets: { service: 's3' },
   'event buses': { service: 'events', target: 'AWSEvents.ListEventBuses' },
   schedules: { service: 'scheduler', path: '/schedules' },
   APIs: { service: 'apigateway', path: '/v2/apis' },

@@ -27,6 +27,9 @@ export interface Installation {
   readonly apiUrl: string;
   readonly api: ApiClient;
   readonly dir: string;
+  readonly cluster: string;
+  /** Where its queues are, and its event buses and state machines. */
+  readonly endpoints: { readonly sqs: string; readonly aws: string };
   /** Runs the command line against this installation. */
   cli(...args: readonly string[]): Promise<CliResult>;
   startAgent(id: string, extra?: readonly string[]): Promise<ChildProcess>;
@@ -42,7 +45,10 @@ export interface EmbeddedInstallation extends Installation {
 /** A control plane that runs. */
 interface Target {
   readonly apiUrl: string;
+  readonly cluster: string;
   readonly sqsEndpoint: string;
+  /** EventBridge and Step Functions. */
+  readonly awsEndpoint: string;
   /** Agents every installation starts, besides those it names. */
   readonly fleet: readonly string[];
   /** Ends what the installation left there, while its agents are alive to do it. */
@@ -51,19 +57,38 @@ interface Target {
 }
 
 /** The installation the environment asks for, with the named agents. */
-export async function startInstallation(agentIds: readonly string[]): Promise<Installation> {
+export async function startInstallation(
+  agentIds: readonly string[],
+  options: EmbeddedOptions = {},
+): Promise<Installation> {
   const apiUrl = process.env.BOREALIS_E2E_API;
-  return apiUrl === undefined ? startEmbedded(agentIds) : install(deployed(apiUrl), agentIds);
+  return apiUrl === undefined ? startEmbedded(agentIds, options) : install(deployed(apiUrl), agentIds);
+}
+
+interface EmbeddedOptions {
+  readonly dataDir?: string;
+  readonly log?: (line: string) => void;
+  /** Modules with more stacks; a deployed installation has them from `npm run test:deploy`. */
+  readonly stacks?: readonly string[];
 }
 
 /** An embedded stack on free ports with the named agents. */
 export async function startEmbedded(
   agentIds: readonly string[],
-  options: { readonly dataDir?: string; readonly log?: (line: string) => void } = {},
+  options: EmbeddedOptions = {},
 ): Promise<EmbeddedInstallation> {
   const stack = await startLocalStack({ port: 0, ...options });
-  const { apiUrl, sqsEndpoint } = stack;
-  const target = { apiUrl, sqsEndpoint, fleet: [], clear: async () => undefined, stop: () => stack.stop() };
+  const { apiUrl, sqsEndpoint, cluster } = stack;
+  const { awsEndpoint } = await stack.stats();
+  const target = {
+    apiUrl,
+    sqsEndpoint,
+    awsEndpoint,
+    cluster,
+    fleet: [],
+    clear: async () => undefined,
+    stop: () => stack.stop(),
+  };
   return { ...(await install(target, agentIds)), stack };
 }
 
@@ -78,6 +103,9 @@ function deployed(apiUrl: string): Target {
   return {
     apiUrl,
     sqsEndpoint,
+    awsEndpoint: process.env.AWS_ENDPOINT_URL ?? sqsEndpoint,
+    // The one that scripts/test-deploy.ts deploys, and the embedded stack's default.
+    cluster: 'local',
     fleet: ['agent-a', 'agent-b'],
     async clear(installation) {
       const { api } = installation;
@@ -112,6 +140,8 @@ async function install(target: Target, agentIds: readonly string[]): Promise<Ins
     apiUrl,
     api,
     dir,
+    cluster: target.cluster,
+    endpoints: { sqs: target.sqsEndpoint, aws: target.awsEndpoint },
     cli: (...args) => run(args, env),
     async startAgent(id, extra = []) {
       const before = await lastSeen(id);
