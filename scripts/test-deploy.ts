@@ -15,6 +15,7 @@ const suite = [
   new URL('../test/e2e/main-job.test.ts', import.meta.url),
   new URL('../test/e2e/faults.test.ts', import.meta.url),
   new URL('../test/e2e/events.test.ts', import.meta.url),
+  new URL('../test/e2e/update.test.ts', import.meta.url),
   new URL('../test/e2e/drain.test.ts', import.meta.url),
   new URL('../test/e2e/doctor.test.ts', import.meta.url),
   new URL('../test/deploy/change-while-running.suite.ts', import.meta.url),

@@ -1,5 +1,5 @@
 // The Step Functions workflow of one update, as a person reads it in the console. The state of the update is in the table;
-// what goes through here names it and counts verdicts. docs/adr/0007-update-workflow.md says why it is shaped like this.
+// what goes through here names it and counts verdicts. docs/adr/0010-update-workflow.md says why it is shaped like this.
 //
 //                 .--------------- (patience over) <------------.
 //                 v                                             |

@@ -103,6 +103,27 @@ function withTimeouts(definition: Readonly<Record<string, unknown>>): Readonly<R
   return copy;
 }
 
+/**
+ * The library looks for the value of TimeoutSecondsPath in what Parameters made of the input, AWS in the input itself; so
+ * the value is put among the parameters as well. INVALID_CONFIG for a path that is more than one name.
+ */
+function withTimeoutParameters(machine: StateMachinePlan): Readonly<Record<string, unknown>> {
+  const definition = structuredClone(machine.definition);
+  for (const [name, state] of allStates(definition)) {
+    if (state.TimeoutSecondsPath === undefined || state.Parameters === undefined) continue;
+    const path = JSON.stringify(state.TimeoutSecondsPath);
+    const field = /^"\$\.(\w+)"$/.exec(path)?.[1];
+    if (field === undefined) {
+      throw new BorealisError(
+        'INVALID_CONFIG',
+        `state machine ${machine.name}, state ${name}: the embedded stack cannot follow ${path}; it was not started`,
+      );
+    }
+    Object.assign(state.Parameters as object, { [`${field}.$`]: `$.${field}` });
+  }
+  return definition;
+}
+
 /** Every state, also those inside Map and Parallel. */
 function* allStates(definition: Readonly<Record<string, unknown>>): Generator<[string, State]> {
   for (const [name, value] of Object.entries((definition.States ?? {}) as Record<string, State>)) {
@@ -135,7 +156,7 @@ export async function loadStateMachines(
     for (const plan of plans) {
       // Whatever cannot be run here is found now.
       taskHandlers(plan, invoker, new TaskTokens().forExecution());
-      const machine = new StateMachine(withTimeouts(plan.definition) as never, {
+      const machine = new StateMachine(withTimeouts(withTimeoutParameters(plan)) as never, {
         validationOptions: { checkArn: false },
       });
       machines.set(plan.arn, (input, tokens) => {

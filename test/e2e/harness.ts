@@ -218,8 +218,9 @@ async function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Cli
 export async function until<T>(
   what: string,
   check: () => Promise<T | undefined | false> | T | undefined | false,
+  forMs = patienceMs,
 ): Promise<T> {
-  const end = Date.now() + patienceMs;
+  const end = Date.now() + forMs;
   let last: unknown;
   while (Date.now() < end) {
     try {
@@ -231,7 +232,7 @@ export async function until<T>(
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  throw new Error(`waited ${patienceMs} ms for ${what}; last: ${String(last)}`, { cause: last });
+  throw new Error(`waited ${forMs} ms for ${what}; last: ${String(last)}`, { cause: last });
 }
 
 /** The active task of an instance. */
