@@ -34,21 +34,28 @@ export function createClient(options: ConnectionOptions = {}): DynamoDBClient {
   });
 }
 
+/** What sends the commands of the document client; a simulator brings its own. */
+export type DocumentSender = Pick<DynamoDBDocumentClient, 'send'>;
+
 export interface Connection {
-  readonly doc: DynamoDBDocumentClient;
+  readonly doc: DocumentSender;
   readonly state: string;
   readonly notes: string;
   readonly meter?: CapacityMeter | undefined;
 }
 
 export function connect(input: {
-  readonly client: DynamoDBClient;
+  readonly client: DynamoDBClient | DocumentSender;
   readonly stateTable: string;
   readonly notesTable: string;
   readonly meter?: CapacityMeter | undefined;
 }): Connection {
+  const { client } = input;
   return {
-    doc: DynamoDBDocumentClient.from(input.client, { marshallOptions: { removeUndefinedValues: true } }),
+    doc:
+      client instanceof DynamoDBClient
+        ? DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } })
+        : client,
     state: input.stateTable,
     notes: input.notesTable,
     meter: input.meter,

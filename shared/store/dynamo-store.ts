@@ -3,7 +3,14 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { GetCommand } from '@aws-sdk/lib-dynamodb';
 import type { Clock } from '../lib/ports.ts';
 import type { TaskConfig } from '../model/task-config.ts';
-import { type Connection, type ConnectionOptions, connect, createClient, send } from './connection.ts';
+import {
+  type Connection,
+  type ConnectionOptions,
+  connect,
+  createClient,
+  type DocumentSender,
+  send,
+} from './connection.ts';
 import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, listDraining, loadPool } from './read/agents.ts';
@@ -45,8 +52,8 @@ import { writeUpdate } from './tx/write-update.ts';
 export interface DynamoStoreOptions extends ConnectionOptions {
   readonly stateTable: string;
   readonly notesTable: string;
-  /** Absent = one made from `endpoint` and `region`. */
-  readonly client?: DynamoDBClient;
+  /** Absent = one made from `endpoint` and `region`. A document sender is used as it is. */
+  readonly client?: DynamoDBClient | DocumentSender;
   /** Counts units when given; asking for them makes each answer a little longer. */
   readonly meter?: CapacityMeter;
   readonly clock?: Clock;

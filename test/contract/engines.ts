@@ -17,7 +17,7 @@ export interface StoreUnderTest {
   stop(): Promise<void>;
 }
 
-async function onEndpoint(endpoint: string, stop: () => Promise<void>): Promise<StoreUnderTest> {
+export async function onEndpoint(endpoint: string, stop: () => Promise<void>): Promise<StoreUnderTest> {
   const client = createClient({ endpoint });
   const stateTable = unique('borealis-state');
   const notesTable = unique('borealis-notes');

@@ -1,0 +1,275 @@
+// Safety, checked at every commit to the store and every start of a process (design section 5): no state change that the
+// specification does not know, no end that is not the end, one live task per instance and it is of the newest
+// generation, no agent over its capacity, ledgers that add up, no task that runs in two places.
+import { jobPath, liveId } from '../../../shared/model/job-key.ts';
+import type { Agent, Ledger } from '../../../shared/model/agent.ts';
+import type { TaskLaunch } from '../../../shared/model/protocol.ts';
+import { isActive, isOnAgent, isTerminal, type Task, type TaskState } from '../../../shared/model/task.ts';
+import type { MachineState } from '../../../shared/domain/task/transitions.ts';
+import { decodeAgent, decodeLedger } from '../../../shared/store/codec/agent-row.ts';
+import { decodeTask } from '../../../shared/store/codec/task-row.ts';
+import { agentPrefix, ledgerPrefix, taskPrefix } from '../../../shared/store/keys.ts';
+import { specified } from '../../shared/domain/task/specified-table.ts';
+import type { ItemChange } from '../model/memory-dynamo.ts';
+
+/** A property that does not hold; the message says which and where. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+/** States in which a task should be running. */
+const wanted: readonly TaskState[] = ['ASSIGNED', 'STARTING', 'RUNNING', 'PARTITIONED'];
+
+interface AgentBooks {
+  agent?: Agent;
+  ledger?: Ledger;
+  /** Most of each resource it ever registered: what is running may stay when a machine shrinks. */
+  most: { cpuMilli: number; ramMb: number; diskMb: number };
+  readonly onAgent: Map<string, Task>;
+  /** Every task it was ever given, by live id. */
+  readonly given: Map<string, Task>;
+}
+
+export class Monitor {
+  readonly tasks = new Map<string, Task>();
+  readonly agents = new Map<string, AgentBooks>();
+  /** `FROM>TO` pairs of the task machine that were committed. */
+  readonly pairs = new Set<string>();
+  readonly #active = new Map<string, Map<string, Task>>();
+  readonly #running = new Map<string, string>();
+  /** Jobs whose users asked for ends, and agents to whose machine something was done. */
+  readonly excused = new Set<string>();
+  /** Ends of running tasks that nobody asked for are violations. */
+  forgivesLosses = false;
+  checks = 0;
+  /** Raised here, thrown by the run after the step. */
+  violation: Violation | undefined;
+
+  onCommit(changes: readonly ItemChange[]): void {
+    try {
+      this.#commit(changes);
+    } catch (error) {
+      this.violation ??= error instanceof Violation ? error : new Violation(String(error));
+    }
+  }
+
+  onStarted(agentId: string, { taskId }: TaskLaunch): void {
+    this.checks++;
+    const elsewhere = this.#running.get(taskId);
+    if (elsewhere !== undefined) this.#raise(`${taskId} starts on ${agentId} while it runs on ${elsewhere}`);
+    this.#running.set(taskId, agentId);
+    const given = this.agents.get(agentId)?.given.has(liveId(taskId));
+    if (!given) this.#raise(`${taskId} starts on ${agentId}, which was never given it`);
+  }
+
+  /** Whatever was lost, late or stale: no process is told to end while its row wants it to run. */
+  onKilled(agentId: string, taskId: string): void {
+    this.checks++;
+    const task = this.agents.get(agentId)?.given.get(liveId(taskId));
+    if (task && wanted.includes(task.state))
+      this.#raise(`${taskId} is told to end on ${agentId} while it is ${task.state}`);
+  }
+
+  onEnded(agentId: string, taskId: string): void {
+    if (this.#running.get(taskId) === agentId) this.#running.delete(taskId);
+  }
+
+  #raise(message: string): void {
+    this.violation ??= new Violation(message);
+  }
+
+  #commit(changes: readonly ItemChange[]): void {
+    const instances = new Set<string>();
+    const agents = new Set<string>();
+    const ended = new Set<string>();
+    const made: Task[] = [];
+    for (const { table, pk, sk, before, after } of changes) {
+      if (table !== 'state') continue;
+      if (pk.startsWith(taskPrefix)) {
+        const id = `${pk} ${sk}`;
+        const [old, fresh] = [this.tasks.get(id), after && decodeTask(after)];
+        if ((old === undefined) !== (before === undefined)) throw new Violation(`${id} was changed unseen`);
+        this.#taskChanged(id, old, fresh);
+        const task = (fresh ?? old) as Task;
+        instances.add(instanceOf(task));
+        for (const { agentId } of [old ?? {}, fresh ?? {}] as Partial<Task>[])
+          if (agentId) agents.add(agentId);
+        if (!old && fresh) made.push(fresh);
+        if (old && isActive(old.state) && !(fresh && isActive(fresh.state))) ended.add(old.taskId);
+      } else if (after && sk.startsWith(agentPrefix)) {
+        const agent = decodeAgent(after);
+        const books = this.#books(agent.agentId);
+        books.agent = agent;
+        const { most } = books;
+        for (const name of ['cpuMilli', 'ramMb', 'diskMb'] as const) {
+          most[name] = Math.max(most[name], agent.capacity[name]);
+        }
+        agents.add(agent.agentId);
+      } else if (after && sk.startsWith(ledgerPrefix)) {
+        const ledger = decodeLedger(after);
+        this.#ledgerChanged(ledger);
+        agents.add(ledger.agentId);
+      }
+    }
+    for (const task of made) this.#checkMade(task, ended);
+    for (const instance of instances) this.#checkInstance(instance);
+    for (const agentId of agents) this.#checkAgent(agentId);
+  }
+
+  #taskChanged(id: string, old: Task | undefined, fresh: Task | undefined): void {
+    this.checks++;
+    if (fresh) this.tasks.set(id, fresh);
+    else this.tasks.delete(id);
+    for (const task of [old, fresh]) {
+      if (!task) continue;
+      const active = this.#active.get(instanceOf(task)) ?? new Map<string, Task>();
+      this.#active.set(instanceOf(task), active);
+      if (task === fresh && isActive(task.state)) active.set(task.taskId, task);
+      else active.delete(task.taskId);
+      if (task.agentId === undefined) continue;
+      const books = this.#books(task.agentId);
+      books.given.set(liveId(task.taskId), task);
+      if (task === fresh && isOnAgent(task.state)) books.onAgent.set(task.taskId, task);
+      else books.onAgent.delete(task.taskId);
+    }
+    if (old && fresh && old.taskId !== fresh.taskId)
+      throw new Violation(`${old.taskId} was overwritten by ${fresh.taskId}`);
+    this.#checkPath(old, fresh);
+    this.#checkLoss(old, fresh);
+  }
+
+  /** A task whose process lives on a machine that nobody touched is not ended without a user's wish. */
+  #checkLoss(old: Task | undefined, fresh: Task | undefined): void {
+    if (this.forgivesLosses || !old || !wanted.includes(old.state)) return;
+    if (fresh && wanted.includes(fresh.state)) return;
+    if (this.#running.get(old.taskId) === undefined) return;
+    if (this.excused.has(jobPath(old)) || this.excused.has(old.agentId ?? '')) return;
+    throw new Violation(
+      `${old.taskId} was ${old.state}, runs, and became ${fresh?.state ?? 'nothing'} without a reason`,
+    );
+  }
+
+  /** Every step from the old row to the new one is in the specification's table. */
+  #checkPath(old: Task | undefined, fresh: Task | undefined): void {
+    const { taskId } = (fresh ?? old) as Task;
+    if (old && isTerminal(old.state) && fresh) {
+      if (fresh.state !== old.state || fresh.events.length !== old.events.length) {
+        throw new Violation(`${taskId} had ended as ${old.state} and became ${fresh.state}`);
+      }
+    }
+    let from: MachineState = old?.state ?? 'INIT';
+    for (const to of stepsOf(old, fresh)) {
+      if (from === to) continue;
+      const effects = specified(from, to);
+      if (effects === undefined || effects[0] === '!K')
+        throw new Violation(`${taskId} went from ${from} to ${to}`);
+      this.pairs.add(`${from}>${to}`);
+      from = to;
+      // A kill of a task that no agent has removes it.
+      if (effects.includes('D')) from = 'DELETED';
+    }
+    const ends = fresh?.state ?? 'DELETED';
+    if (fresh && from !== ends)
+      throw new Violation(`${taskId} is ${ends} though its history ends at ${from}`);
+    if (!fresh && old && isOnAgent(old.state))
+      throw new Violation(`${taskId} was removed in state ${old.state}`);
+    if (!fresh) this.pairs.add(`${old?.state}>${old && isTerminal(old.state) ? 'DELETED' : 'KILLING'}`);
+  }
+
+  #checkMade(task: Task, ended: ReadonlySet<string>): void {
+    const { taskId, generation, ancestorId } = task;
+    if (ancestorId !== undefined && !ended.has(ancestorId)) {
+      throw new Violation(`${taskId} succeeds ${ancestorId}, which did not end in the same commit`);
+    }
+    for (const other of this.tasks.values()) {
+      if (instanceOf(other) !== instanceOf(task) || other === task) continue;
+      const isRepeat = ancestorId === undefined && other.spec >= task.spec;
+      if (isRepeat)
+        throw new Violation(`${taskId} was made although ${other.taskId} was made for the same request`);
+      if (other.generation >= generation) throw new Violation(`${taskId} was made after ${other.taskId}`);
+    }
+  }
+
+  #checkInstance(instance: string): void {
+    this.checks++;
+    const active = [...(this.#active.get(instance)?.values() ?? [])];
+    if (active.length > 1) {
+      const shown = active.map(({ taskId, state }) => `${taskId} ${state}`).join(', ');
+      throw new Violation(`instance ${instance} has ${active.length} live tasks: ${shown}`);
+    }
+  }
+
+  #books(agentId: string): AgentBooks {
+    let books = this.agents.get(agentId);
+    if (!books) {
+      books = { most: { cpuMilli: 0, ramMb: 0, diskMb: 0 }, onAgent: new Map(), given: new Map() };
+      this.agents.set(agentId, books);
+    }
+    return books;
+  }
+
+  #ledgerChanged(ledger: Ledger): void {
+    const books = this.#books(ledger.agentId);
+    const before = books.ledger;
+    if (before && ledger.version <= before.version)
+      throw new Violation(`ledger of ${ledger.agentId} went back a version`);
+    books.ledger = ledger;
+  }
+
+  #checkAgent(agentId: string): void {
+    this.checks++;
+    const { agent, ledger, most, onAgent, given } = this.#books(agentId);
+    if (!agent || !ledger) return;
+    const used = { cpuMilli: 0, ramMb: 0, diskMb: 0 };
+    const ports = new Set<number>();
+    const live = new Set(ledger.live);
+    for (const task of onAgent.values()) {
+      add(used, task.resources);
+      for (const port of Object.values(task.grant?.ports ?? {})) {
+        if (ports.has(port)) throw new Violation(`port ${port} of ${agentId} is given twice`);
+        ports.add(port);
+      }
+      if (!live.has(liveId(task.taskId)))
+        throw new Violation(`${task.taskId} is on ${agentId} but not in its ledger`);
+    }
+    for (const name of ['cpuMilli', 'ramMb', 'diskMb'] as const) {
+      if (used[name] > most[name])
+        throw new Violation(`${agentId} is over its ${name}: ${used[name]} of ${most[name]}`);
+    }
+    const held = { cpuMilli: 0, ramMb: 0, diskMb: 0 };
+    for (const id of ledger.live) {
+      const task = given.get(id);
+      if (!task) throw new Violation(`ledger of ${agentId} holds ${id}, which it was never given`);
+      add(held, task.resources);
+    }
+    const { capacity } = agent;
+    const adds =
+      capacity.cpuMilli - held.cpuMilli === ledger.freeCpuMilli &&
+      capacity.ramMb - held.ramMb === ledger.freeRamMb &&
+      capacity.diskMb - held.diskMb === ledger.freeDiskMb;
+    if (!adds)
+      throw new Violation(
+        `ledger of ${agentId} does not add up: ${JSON.stringify({ ledger, held, capacity })}`,
+      );
+  }
+}
+
+function instanceOf({ role, environment, name, instance }: Task): string {
+  return `${role}/${environment}/${name}/${instance}`;
+}
+
+function add(sum: { cpuMilli: number; ramMb: number; diskMb: number }, more: Task['resources']): void {
+  sum.cpuMilli += more.cpuMilli;
+  sum.ramMb += more.ramMb;
+  sum.diskMb += more.diskMb;
+}
+
+/** The states a write took the task through. */
+function stepsOf(old: Task | undefined, fresh: Task | undefined): TaskState[] {
+  if (!fresh) return [];
+  if (!old) return fresh.events.map(({ state }) => state);
+  const added = fresh.events.length - old.events.length;
+  // A history may be shortened when a link comes and goes; then only the ends are known.
+  if (added <= 0) return old.state === fresh.state ? [] : [fresh.state];
+  return fresh.events.slice(-added).map(({ state }) => state);
+}

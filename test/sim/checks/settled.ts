@@ -1,0 +1,150 @@
+// Liveness, asked once faults have stopped and time has passed: everything asked for runs, nothing else does, whatever
+// fits is placed, no state that should pass has stayed, and the books are closed.
+import { planPlacement } from '../../../shared/domain/placement/index.ts';
+import { containsInstance } from '../../../shared/model/instance-ranges.ts';
+import type { Job } from '../../../shared/model/job.ts';
+import { jobPath, liveId } from '../../../shared/model/job-key.ts';
+import { isActive, isOnAgent, type Task } from '../../../shared/model/task.ts';
+import { decodeJob } from '../../../shared/store/codec/job-row.ts';
+import { tableNames } from '../world/functions.ts';
+import type { World } from '../world/world.ts';
+import type { Monitor } from './monitor.ts';
+
+/** A task may wait this long for its turn even when all is well, ms. */
+const patienceMs = 150_000;
+
+const promptMs = 10_000;
+
+/** Where nothing goes wrong, everything happens at once: hints do their work, and no sweep is needed. */
+export function dawdling(world: World, monitor: Monitor): string[] {
+  const { now } = world.scheduler;
+  const problems = placementProblems([...monitor.tasks.values()], monitor, now, promptMs);
+  for (const { taskId, state, agentId, deadlineAt = now, events } of monitor.tasks.values()) {
+    const sinceMs = now - (events.at(-1)?.at ?? 0);
+    const agent = world.agents.get(agentId ?? '');
+    if (state === 'THROTTLED' && now > deadlineAt + promptMs) problems.push(`${taskId} is still THROTTLED`);
+    if (sinceMs < promptMs || !agent) continue;
+    if (state === 'ASSIGNED' && !agent.alive().includes(taskId)) problems.push(`${taskId} is not started`);
+    if ((state === 'KILLING' || state === 'RESTARTING') && !agent.isEnding(taskId)) {
+      problems.push(`${taskId} is ${state} and was not told to end`);
+    }
+  }
+  return problems;
+}
+
+/** What is not as it should be; empty when all is well. */
+export function unsettled(world: World, monitor: Monitor): string[] {
+  const problems: string[] = [];
+  const { now } = world.scheduler;
+  const jobs = [...world.dynamo.table(tableNames.stateTable).scan()]
+    .filter(({ pk }) => (pk as string).startsWith('ROLE#'))
+    .map((row) => decodeJob(row));
+  const tasks = [...monitor.tasks.values()];
+  const byJob = Map.groupBy(tasks, (task) => jobPath(task));
+  for (const job of jobs) problems.push(...jobProblems(job, byJob.get(jobPath(job)) ?? []));
+  for (const task of tasks) problems.push(...taskProblems(task, world, now));
+  problems.push(...agentProblems(world, monitor));
+  problems.push(...placementProblems(tasks, monitor, now, patienceMs));
+  return problems;
+}
+
+function jobProblems(job: Job, tasks: readonly Task[]): string[] {
+  const problems: string[] = [];
+  const path = jobPath(job);
+  if (job.reconciledVersion < job.specVersion) problems.push(`job ${path} is not reconciled`);
+  const byInstance = Map.groupBy(tasks, ({ instance }) => instance);
+  for (let instance = 0; instance < job.instanceSpan; instance++) {
+    const all = byInstance.get(instance) ?? [];
+    const range = job.desired.find(({ instances }) => containsInstance([instances], instance));
+    const active = all.filter(({ state }) => isActive(state));
+    const newest = all.reduce<Task | undefined>(
+      (a, b) => (a && a.generation > b.generation ? a : b),
+      undefined,
+    );
+    if (!range) {
+      for (const { taskId, state } of active) problems.push(`${taskId} is ${state} but not wanted`);
+    } else if (!newest || newest.spec < range.since) {
+      problems.push(`instance ${instance} of ${path} was never made`);
+    } else if (active.length === 0 && !mayStayEnded(newest)) {
+      problems.push(`${newest.taskId} ended as ${newest.state} and has no successor`);
+    }
+  }
+  return problems;
+}
+
+/** Specification, section 4: what is not rescheduled. */
+function mayStayEnded(task: Task): boolean {
+  const { state, service, failureCount, maxTaskFailures, events } = task;
+  if (events.some((event) => event.state === 'KILLING')) return true;
+  if (state === 'FINISHED') return !service;
+  return state === 'FAILED' && !service && maxTaskFailures !== -1 && failureCount >= maxTaskFailures;
+}
+
+function taskProblems(task: Task, world: World, now: number): string[] {
+  const { taskId, state, agentId, deadlineAt, events } = task;
+  const problems: string[] = [];
+  const sinceMs = now - (events.at(-1)?.at ?? 0);
+  if (isActive(state) && deadlineAt !== undefined && deadlineAt + patienceMs < now) {
+    problems.push(
+      `${taskId} is still ${state}, ${Math.round((now - deadlineAt) / 1000)} s after its deadline`,
+    );
+  }
+  const agent = agentId === undefined ? undefined : world.agents.get(agentId);
+  const runs = agent === undefined || agent.isGone || agent.alive().includes(taskId);
+  if (state === 'RUNNING' && !runs && sinceMs > patienceMs)
+    problems.push(`${taskId} is RUNNING but nothing runs`);
+  return problems;
+}
+
+function agentProblems(world: World, monitor: Monitor): string[] {
+  const problems: string[] = [];
+  const rows = new Map([...monitor.tasks.values()].map((task) => [task.taskId, task]));
+  for (const agent of world.agents.values()) {
+    if (agent.isGone) continue;
+    for (const taskId of agent.alive()) {
+      const task = rows.get(taskId);
+      const mine = task !== undefined && task.agentId === agent.id && isOnAgent(task.state);
+      if (!mine) problems.push(`${taskId} runs on ${agent.id} but its row says ${task?.state ?? 'nothing'}`);
+    }
+    const books = monitor.agents.get(agent.id);
+    if (!books?.ledger) {
+      problems.push(`${agent.id} is not registered`);
+      continue;
+    }
+    const onAgent = new Set([...books.onAgent.keys()].map(liveId));
+    for (const id of books.ledger.live) {
+      const endedLongAgo = world.scheduler.now - (books.given.get(id)?.events.at(-1)?.at ?? 0) > patienceMs;
+      if (!onAgent.has(id) && endedLongAgo) problems.push(`ledger of ${agent.id} still holds ${id}`);
+    }
+  }
+  return problems;
+}
+
+/** Nothing waits that the planner would place now. */
+function placementProblems(tasks: readonly Task[], monitor: Monitor, now: number, waitMs: number): string[] {
+  const waiting = tasks.filter(({ state, events }) => {
+    return state === 'PENDING' && now - (events.at(-1)?.at ?? 0) > waitMs;
+  });
+  const agents = [...monitor.agents.values()].flatMap(({ agent, ledger }) =>
+    agent && ledger ? [{ agent, ledger }] : [],
+  );
+  const pending = waiting.map((task) => ({ ...task, jobPath: jobPath(task) }));
+  const running = tasks.flatMap((task) =>
+    isOnAgent(task.state) && task.agentId !== undefined
+      ? [{ jobPath: jobPath(task), agentId: task.agentId }]
+      : [],
+  );
+  return [...new Set(pending.map(({ pool }) => pool))].flatMap((pool) => {
+    const plan = planPlacement(
+      {
+        agents: agents.filter(({ agent }) => agent.pool === pool),
+        pending: pending.filter((task) => task.pool === pool),
+        running,
+      },
+      now,
+    );
+    return plan.assignments.flatMap(({ agentId, tasks: placed }) =>
+      placed.map(({ taskId }) => `${taskId} waits although it fits on ${agentId}`),
+    );
+  });
+}

@@ -1,0 +1,54 @@
+// npm run sim -- --seeds N [--from S]   many seeds; prints what they add up to and the shortest failing trace
+//             -- --seed S [--trace]      one seed; --trace prints all that happened in it
+//             -- --twice                 each seed twice, and fails if the two runs differ
+//             -- --json                  the totals as one line of JSON
+import { parseArgs } from 'node:util';
+import { renderShrunk, renderTotals, Totals } from './report.ts';
+import { runScenario } from './run.ts';
+import { createScenario } from './scenario.ts';
+import { shrink } from './shrink.ts';
+import { installHermetic } from './world/hermetic.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '200' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string', multiple: true },
+    trace: { type: 'boolean', default: false },
+    twice: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    'first-failure': { type: 'boolean', default: false },
+  },
+});
+
+installHermetic();
+const startedAt = process.hrtime.bigint();
+const first = Number(values.from);
+const seeds = values.seed?.map(Number) ?? Array.from({ length: Number(values.seeds) }, (_, i) => first + i);
+const totals = new Totals();
+for (const seed of seeds) {
+  const scenario = createScenario(seed);
+  const result = await runScenario(scenario, { withLines: values.trace });
+  totals.add(values.twice ? compared(result, await runScenario(scenario)) : result);
+  if (values.trace) console.log(result.lines.join('\n'));
+  if (result.failure !== undefined && !values.json) console.log(`seed ${seed}: ${result.failure}`);
+  if (values['first-failure'] && result.failure !== undefined) break;
+}
+const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
+
+if (values.json) console.log(JSON.stringify({ ...totals.summary(), seconds }));
+else {
+  const shortest = totals.failures.toSorted((a, b) => a.steps - b.steps)[0];
+  if (shortest && !values.trace)
+    console.log(renderShrunk(await shrink(createScenario(shortest.seed), shortest)));
+  console.log(renderTotals(totals, seconds));
+}
+process.exit(totals.failures.length > 0 ? 1 : 0);
+
+function compared(one: Awaited<ReturnType<typeof runScenario>>, other: typeof one): typeof one {
+  if (one.hash === other.hash && one.steps === other.steps) return one;
+  return {
+    ...one,
+    failure: `two runs differ: ${one.hash} and ${other.hash} after ${one.steps} and ${other.steps} steps`,
+  };
+}

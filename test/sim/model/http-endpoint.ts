@@ -1,0 +1,128 @@
+// The model behind DynamoDB's own protocol, so that the real client and the store contract can talk to it.
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { notesTable, stateTable } from '../../../shared/store/tables.ts';
+import { MemoryDynamo, type StreamEntry } from './memory-dynamo.ts';
+import { type Attributes, fromAttribute, fromAttributes, toAttributes } from './values.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON of many shapes
+type Json = any;
+
+export interface ModelEndpoint {
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+/** Tables named `borealis-notes...` get the notes table's definition, all others the state table's. */
+export async function startModelEndpoint(): Promise<ModelEndpoint> {
+  const entries: StreamEntry[] = [];
+  const dynamo = new MemoryDynamo({ now: Date.now, onCommit: (_changes, added) => entries.push(...added) });
+  const server = createServer((request, response) => {
+    const send = (status: number, body: Json) => {
+      response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
+      response.end(JSON.stringify(body));
+    };
+    answer(dynamo, entries, request).then(
+      (body) => send(200, body),
+      (error: Json) => {
+        const { name, message, Item, CancellationReasons } = error;
+        send(name === 'Error' || name === 'TypeError' ? 500 : 400, {
+          __type: `com.amazonaws.dynamodb.v20120810#${name}`,
+          message,
+          ...(Item && { Item }),
+          ...(CancellationReasons && { CancellationReasons }),
+        });
+      },
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(dynamo: MemoryDynamo, entries: StreamEntry[], request: IncomingMessage): Promise<Json> {
+  let text = '';
+  for await (const chunk of request) text += String(chunk);
+  const input = JSON.parse(text || '{}') as Json;
+  const operation = String(request.headers['x-amz-target']).split('.')[1] ?? '';
+  switch (operation) {
+    case 'CreateTable':
+      dynamo.createTable(input.TableName, input.TableName.includes('notes') ? notesTable : stateTable);
+      return { TableDescription: { TableName: input.TableName, TableStatus: 'ACTIVE' } };
+    case 'DescribeTable':
+      dynamo.table(input.TableName);
+      return {
+        Table: {
+          TableName: input.TableName,
+          TableStatus: 'ACTIVE',
+          LatestStreamArn: `stream/${input.TableName}`,
+        },
+      };
+    case 'UpdateTimeToLive':
+      return {};
+    case 'ListStreams':
+      return { Streams: [{ StreamArn: `stream/${input.TableName}`, TableName: input.TableName }] };
+    case 'DescribeStream':
+      return { StreamDescription: { StreamArn: input.StreamArn, Shards: [{ ShardId: 'shard-0' }] } };
+    case 'GetShardIterator':
+      return { ShardIterator: '0' };
+    case 'GetRecords': {
+      const from = Number(input.ShardIterator);
+      const records = entries.slice(from, from + 1000);
+      return {
+        Records: records.map(({ eventName, dynamodb }) => ({ eventName, dynamodb })),
+        NextShardIterator: String(from + records.length),
+      };
+    }
+    default:
+      return encoded(dynamo.execute(operation, decoded(input)));
+  }
+}
+
+const itemFields = new Set([
+  'Item',
+  'Key',
+  'ExclusiveStartKey',
+  'ExpressionAttributeValues',
+  'LastEvaluatedKey',
+]);
+const itemListFields = new Set(['Items', 'Keys']);
+
+/** Fields that hold items or values, from DynamoDB's notation. */
+function decoded(input: Json): Json {
+  return walk(input, (name, value) => {
+    if (itemFields.has(name)) return fromAttributes(value as Attributes);
+    if (itemListFields.has(name)) return (value as Attributes[]).map(fromAttributes);
+    if (name === 'Parameters') return (value as Json[]).map(fromAttribute);
+    return undefined;
+  });
+}
+
+/** The same the other way. */
+function encoded(output: Json): Json {
+  return walk(output, (name, value) => {
+    if (itemFields.has(name)) return toAttributes(value);
+    if (itemListFields.has(name)) return value.map(toAttributes);
+    if (name === 'Responses' && !Array.isArray(value)) {
+      return Object.fromEntries(
+        Object.entries(value as Json).map(([table, items]) => [table, (items as Json[]).map(toAttributes)]),
+      );
+    }
+    return undefined;
+  });
+}
+
+function walk(value: Json, convert: (name: string, value: Json) => Json): Json {
+  if (Array.isArray(value)) return value.map((one) => walk(one, convert));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, convert(name, inner) ?? walk(inner, convert)]),
+  );
+}

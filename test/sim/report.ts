@@ -1,0 +1,100 @@
+// What many runs add up to: counts, coverage of the task machine, failures.
+import { machineStates } from '../../shared/domain/task/transitions.ts';
+import { specified } from '../shared/domain/task/specified-table.ts';
+import type { RunResult } from './run.ts';
+import type { Shrunk } from './shrink.ts';
+
+export class Totals {
+  seeds = 0;
+  steps = 0;
+  calls = 0;
+  checks = 0;
+  simulatedMs = 0;
+  readonly faults = new Map<string, number>();
+  readonly pairs = new Set<string>();
+  readonly refused = new Set<string>();
+  readonly failures: RunResult[] = [];
+
+  add(result: RunResult): void {
+    this.seeds++;
+    this.steps += result.steps;
+    this.calls += result.calls;
+    this.checks += result.checks;
+    this.simulatedMs += result.simulatedMs;
+    for (const { kind } of result.faults) this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
+    for (const pair of result.pairs) this.pairs.add(pair);
+    for (const pair of result.refused) this.refused.add(pair);
+    if (result.failure !== undefined) this.failures.push(result);
+  }
+
+  /** As data, for tests. */
+  summary() {
+    const { allowed, strays } = pairsOfTheTable();
+    return {
+      seeds: this.seeds,
+      failed: this.failures.map(({ seed, failure }) => ({ seed, failure })),
+      steps: this.steps,
+      calls: this.calls,
+      checks: this.checks,
+      simulatedHours: Math.round(this.simulatedMs / 3600_000),
+      faults: Object.fromEntries([...this.faults].sort(([a], [b]) => (a < b ? -1 : 1))),
+      transitions: {
+        allowed: allowed.length,
+        exercised: allowed.filter((pair) => this.pairs.has(pair)).length,
+        missing: allowed.filter((pair) => !this.pairs.has(pair)),
+        strays: strays.length,
+        straysRefused: strays.filter((pair) => this.refused.has(pair)).length,
+        pairsSeen: new Set([...this.pairs, ...this.refused]).size,
+      },
+    };
+  }
+}
+
+/** `FROM>TO` pairs the specification allows, and those it refuses with a kill. */
+function pairsOfTheTable(): { readonly allowed: string[]; readonly strays: string[] } {
+  const allowed: string[] = [];
+  const strays: string[] = [];
+  for (const from of machineStates) {
+    for (const to of machineStates) {
+      const effects = specified(from, to);
+      if (effects) (effects[0] === '!K' ? strays : allowed).push(`${from}>${to}`);
+    }
+  }
+  return { allowed, strays };
+}
+
+export function renderTotals(totals: Totals, seconds: number): string {
+  const { transitions, faults, ...counts } = totals.summary();
+  const injected = [...totals.faults.values()].reduce((sum, count) => sum + count, 0);
+  return [
+    `${counts.seeds} seeds in ${seconds.toFixed(1)} s: ${(counts.seeds / seconds).toFixed(1)} seeds/s, ` +
+      `${Math.round(counts.steps / seconds).toLocaleString('en')} steps/s`,
+    `steps ${counts.steps.toLocaleString('en')}, service calls ${counts.calls.toLocaleString('en')}, ` +
+      `property checks ${counts.checks.toLocaleString('en')}, simulated hours ${counts.simulatedHours.toLocaleString('en')}`,
+    `faults injected ${injected.toLocaleString('en')}: ${Object.entries(faults)
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(', ')}`,
+    `task machine: ${transitions.exercised} of ${transitions.allowed} allowed transitions committed, ` +
+      `${transitions.straysRefused} of ${transitions.strays} strays refused and answered by a kill, ` +
+      `${transitions.pairsSeen} of 256 pairs tried`,
+    ...(transitions.missing.length > 0 ? [`never committed: ${transitions.missing.join(' ')}`] : []),
+    `seeds that failed: ${counts.failed.length}`,
+  ].join('\n');
+}
+
+const linesShown = 80;
+
+export function renderShrunk({ scenario, only, result, runs }: Shrunk): string {
+  const steps = scenario.steps.map(({ at, action }) => {
+    const text = action.kind === 'submit' ? `submit ${action.job.name}` : JSON.stringify(action);
+    return `  ${(at / 1000).toFixed(0)} s ${text}`;
+  });
+  return [
+    `seed ${result.seed}: ${result.failure}`,
+    `shrunk in ${runs} runs to ${scenario.steps.length} actions and ${only.size} faults, calm after ${scenario.calmAt / 1000} s`,
+    ...steps,
+    ...result.faults.map(({ number, kind, site }) => `  fault #${number} ${kind} at ${site}`),
+    `last ${linesShown} of ${result.lines.length} lines:`,
+    ...result.lines.slice(-linesShown).map((line) => `  ${line.slice(0, 240)}`),
+  ].join('\n');
+}

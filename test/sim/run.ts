@@ -1,0 +1,271 @@
+// One run of one scenario: act, let faults strike, let calm return, and ask whether everything came right.
+import { jobPath } from '../../shared/model/job-key.ts';
+import { Monitor, Violation } from './checks/monitor.ts';
+import { dawdling, unsettled } from './checks/settled.ts';
+import type { Action, Scenario } from './scenario.ts';
+import type { Fault } from './world/faults.ts';
+import { beginning, World } from './world/world.ts';
+
+export interface RunOptions {
+  readonly withLines?: boolean;
+  /** Only these faults, by number. */
+  readonly only?: ReadonlySet<number>;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  /** What was violated; undefined if all properties held. */
+  readonly failure: string | undefined;
+  readonly steps: number;
+  readonly calls: number;
+  readonly checks: number;
+  readonly simulatedMs: number;
+  readonly faults: readonly Fault[];
+  readonly pairs: ReadonlySet<string>;
+  readonly refused: ReadonlySet<string>;
+  readonly hash: number;
+  readonly lines: readonly string[];
+  readonly logged: ReadonlyMap<string, number>;
+}
+
+const lookEveryMs = 4 * 60_000;
+/** Deadlines of five minutes, penalties of five minutes, one after another. */
+const patienceMs = 60 * 60_000;
+const stayMs = 3 * 60_000;
+const lookPromptMs = 5_000;
+
+export async function runScenario(scenario: Scenario, options: RunOptions = {}): Promise<RunResult> {
+  const monitor = new Monitor();
+  const calmAt = beginning + scenario.calmAt;
+  const world = new World({
+    seed: `run ${scenario.seed}`,
+    faults: {
+      seed: String(scenario.seed),
+      rates: scenario.rates,
+      until: calmAt,
+      ...(options.only && { only: options.only }),
+    },
+    withLines: options.withLines ?? false,
+    maxSkewMs: scenario.maxSkewMs,
+    timings: { heartbeatMs: 60_000, registerMs: 600_000, reconcileMs: 30_000 },
+    onCommit: (changes) => monitor.onCommit(changes),
+    onStarted: (agentId, launch) => monitor.onStarted(agentId, launch),
+    onEnded: (agentId, taskId) => monitor.onEnded(agentId, taskId),
+    onKilled: (agentId, taskId) => monitor.onKilled(agentId, taskId),
+  });
+  const failure = await new Run(scenario, world, monitor, calmAt).go();
+  const { scheduler, services, faults, trace, refused, logged } = world;
+  return {
+    seed: scenario.seed,
+    failure,
+    steps: scheduler.steps,
+    calls: services.calls,
+    checks: monitor.checks,
+    simulatedMs: scheduler.now - beginning,
+    faults: faults.injected,
+    pairs: monitor.pairs,
+    refused,
+    hash: trace.hash >>> 0,
+    lines: trace.lines ?? [],
+    logged,
+  };
+}
+
+class Run {
+  readonly #scenario: Scenario;
+  readonly #world: World;
+  readonly #monitor: Monitor;
+  readonly #calmAt: number;
+
+  constructor(scenario: Scenario, world: World, monitor: Monitor, calmAt: number) {
+    this.#scenario = scenario;
+    this.#world = world;
+    this.#monitor = monitor;
+    this.#calmAt = calmAt;
+  }
+
+  async go(): Promise<string | undefined> {
+    const { scheduler } = this.#world;
+    for (const { offer, skewMs } of this.#scenario.agents) this.#world.addAgent(offer, skewMs).boot();
+    for (const { at, action } of this.#scenario.steps) scheduler.at(beginning + at, () => this.#act(action));
+    scheduler.at(this.#calmAt, () => this.#calm());
+    this.#expect();
+    try {
+      await this.#until(this.#calmAt);
+      await this.#settle();
+      return undefined;
+    } catch (error) {
+      if (error instanceof Violation) return error.message;
+      throw error;
+    }
+  }
+
+  /** What this kind of scenario promises beyond what all do. */
+  #expect(): void {
+    const { kind, rates, steps } = this.#scenario;
+    const { scheduler } = this.#world;
+    // A report may be so late, by several faults in a row, that a start times out: then the end is the machine's own.
+    const severe = Math.max(...Object.values(rates)) > 0.02;
+    const isMixedOutage = kind === 'mixed' && steps.some(({ action }) => action.kind === 'outage');
+    this.#monitor.forgivesLosses = severe || isMixedOutage;
+    if (kind !== 'calm') return;
+    const look = () => {
+      const [problem] = dawdling(this.#world, this.#monitor);
+      if (problem) this.#monitor.violation ??= new Violation(`nothing goes wrong, and yet ${problem}`);
+      scheduler.after(lookPromptMs, look);
+    };
+    scheduler.after(lookPromptMs, look);
+  }
+
+  #until(time: number): Promise<void> {
+    return this.#world.scheduler.runUntil(time, () => {
+      if (this.#monitor.violation) throw this.#monitor.violation;
+    });
+  }
+
+  /** Waits for everything to come right, and looks whether it stays so. */
+  async #settle(): Promise<void> {
+    const { scheduler } = this.#world;
+    const latest = this.#calmAt + patienceMs;
+    for (let problems = ['not looked yet']; problems.length > 0; ) {
+      await this.#until(scheduler.now + lookEveryMs);
+      problems = unsettled(this.#world, this.#monitor);
+      if (problems.length === 0) {
+        await this.#until(scheduler.now + stayMs);
+        problems = unsettled(this.#world, this.#monitor);
+      }
+      if (problems.length > 0 && scheduler.now >= latest) {
+        throw new Violation(
+          `not settled ${patienceMs / 60_000} minutes after the last fault: ${problems.slice(0, 3).join('; ')}`,
+        );
+      }
+    }
+  }
+
+  /** Whatever was down comes back. */
+  #calm(): void {
+    const { outage, agents, trace } = this.#world;
+    trace.note('calm');
+    Object.assign(outage, { store: false, queues: false, functions: false });
+    for (const agent of agents.values()) {
+      if (!agent.isLinked) agent.relink();
+      agent.boot();
+    }
+  }
+
+  #act(action: Action): void {
+    const { scheduler, lambda, outage, trace } = this.#world;
+    trace.note(`action ${action.kind}`, () => JSON.stringify({ ...action, job: undefined }));
+    switch (action.kind) {
+      case 'submit':
+        this.#post(pathOf(action.job), action.job);
+        break;
+      case 'kill':
+      case 'restart': {
+        const job = this.#scenario.jobs[action.job];
+        const body = action.instances ? { instances: [action.instances] } : {};
+        if (!job) break;
+        this.#monitor.excused.add(jobPath(job));
+        this.#post(`${pathOf(job)}/${action.kind}`, body);
+        break;
+      }
+      case 'add': {
+        const job = this.#scenario.jobs[action.job];
+        if (job) this.#post(`${pathOf(job)}/instances`, { count: action.count });
+        break;
+      }
+      case 'resubmit': {
+        const job = this.#scenario.jobs[action.job];
+        if (job) this.#post(pathOf(job), job);
+        break;
+      }
+      case 'gone':
+      case 'forge':
+      case 'agentCrash':
+      case 'agentStop':
+      case 'powerOff':
+      case 'wipe':
+      case 'netsplit':
+      case 'resize':
+      case 'clock':
+        this.#actOnAgent(action);
+        break;
+      case 'outage': {
+        const parts = action.what === 'all' ? (['store', 'queues', 'functions'] as const) : [action.what];
+        for (const part of parts) outage[part] = true;
+        scheduler.after(action.forMs, () => {
+          for (const part of parts) outage[part] = false;
+        });
+        break;
+      }
+      case 'deploy':
+        lambda.forget();
+        break;
+    }
+  }
+
+  #actOnAgent(action: Extract<Action, { agent: number }>): void {
+    const { agents, scheduler } = this.#world;
+    const agent = agents.get(`a${action.agent}`);
+    if (!agent) return;
+    if (action.kind !== 'forge' && action.kind !== 'agentCrash') this.#monitor.excused.add(agent.id);
+    switch (action.kind) {
+      case 'gone':
+        agent.powerOff();
+        agent.isGone = true;
+        break;
+      case 'forge': {
+        const [taskId] = [...agents.values()].flatMap((other) => (other === agent ? [] : other.alive()));
+        if (taskId !== undefined) agent.forge(taskId);
+        break;
+      }
+      case 'agentCrash':
+        agent.crash();
+        scheduler.after(action.forMs, () => agent.boot());
+        break;
+      case 'agentStop':
+        agent.stop();
+        scheduler.after(action.forMs, () => agent.boot());
+        break;
+      case 'powerOff':
+        agent.powerOff();
+        scheduler.after(action.forMs, () => agent.boot());
+        break;
+      case 'wipe':
+        agent.wipe();
+        scheduler.after(action.forMs, () => agent.boot());
+        break;
+      case 'netsplit':
+        agent.isLinked = false;
+        scheduler.after(action.forMs, () => agent.relink());
+        break;
+      case 'resize':
+        agent.crash();
+        agent.capacity = { ...agent.capacity, cpuMilli: action.cpuMilli };
+        scheduler.after(1_000, () => agent.boot());
+        break;
+      case 'clock':
+        agent.skewMs = action.skewMs;
+    }
+  }
+
+  /** A client that repeats its request until it has a definite answer. */
+  #post(path: string, body: unknown, tries = 1): void {
+    this.#world.callApi('POST', path, body, (answer) => {
+      const isDefinite = answer !== undefined && answer.status < 500 && answer.status !== 429;
+      this.#world.trace.note(
+        `answer ${answer?.status ?? 'none'}`,
+        () => `${path} ${JSON.stringify(answer?.body)?.slice(0, 200)}`,
+      );
+      if (!isDefinite && tries < 50) {
+        this.#world.scheduler.after(Math.min(20_000, 500 * 2 ** tries), () =>
+          this.#post(path, body, tries + 1),
+        );
+      }
+    });
+  }
+}
+
+function pathOf({ role, environment, name }: { role: string; environment: string; name: string }): string {
+  return `/jobs/${role}/${environment}/${name}`;
+}

@@ -1,0 +1,228 @@
+// What a seed asks for: machines, jobs, what users and machines do when, which faults strike how often. All of it is
+// plain data drawn before the run, so that a failing run can be repeated with less of it.
+import type { Offer } from '../../shared/model/agent.ts';
+import type { JobSubmission } from '../../shared/model/job.ts';
+import type { TaskConfig } from '../../shared/model/task-config.ts';
+import type { FaultClass } from './world/faults.ts';
+import { createRandom, type Random } from './world/random.ts';
+
+export type Action =
+  | { readonly kind: 'submit'; readonly job: JobSubmission }
+  | { readonly kind: 'kill'; readonly job: number; readonly instances?: readonly [number, number] }
+  | { readonly kind: 'restart'; readonly job: number; readonly instances?: readonly [number, number] }
+  | { readonly kind: 'add'; readonly job: number; readonly count: number }
+  | { readonly kind: 'resubmit'; readonly job: number }
+  | {
+      readonly kind: 'agentCrash' | 'agentStop' | 'powerOff' | 'wipe' | 'netsplit';
+      readonly agent: number;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'resize'; readonly agent: number; readonly cpuMilli: number }
+  | { readonly kind: 'clock'; readonly agent: number; readonly skewMs: number }
+  | {
+      readonly kind: 'outage';
+      readonly what: 'store' | 'queues' | 'functions' | 'all';
+      readonly forMs: number;
+    }
+  | { readonly kind: 'deploy' }
+  /** The machine never returns. */
+  | { readonly kind: 'gone'; readonly agent: number }
+  /** An agent reports the end of a task that is another's. */
+  | { readonly kind: 'forge'; readonly agent: number };
+
+interface Step {
+  /** Milliseconds after the beginning. */
+  readonly at: number;
+  readonly action: Action;
+}
+
+/**
+ * mixed: anything goes. calm: nothing goes wrong, so everything must happen at once. outage: nothing goes wrong but one
+ * long outage of the control plane, which must kill nothing.
+ */
+export type ScenarioKind = 'mixed' | 'calm' | 'outage';
+
+export interface Scenario {
+  readonly seed: number;
+  readonly kind: ScenarioKind;
+  readonly agents: readonly { readonly offer: Offer; readonly skewMs: number }[];
+  readonly jobs: readonly JobSubmission[];
+  readonly steps: readonly Step[];
+  readonly rates: Readonly<Record<FaultClass, number>>;
+  /** Faults stop and everything returns this long after the beginning, ms. */
+  readonly calmAt: number;
+  readonly maxSkewMs: number;
+}
+
+const minuteMs = 60_000;
+
+export function createScenario(seed: number): Scenario {
+  const random = createRandom(`scenario ${seed}`);
+  const kind = random.pick(['mixed', 'mixed', 'mixed', 'mixed', 'mixed', 'mixed', 'calm', 'outage'] as const);
+  if (kind === 'outage') return outageScenario(seed, random);
+  const agents = Array.from({ length: random.between(1, 4) }, (_, index) => ({
+    offer: makeOffer(`a${index}`, random),
+    skewMs: random.chance(0.3) ? random.between(-3600_000, 3600_000) : random.between(-2_000, 2_000),
+  }));
+  const jobs = Array.from({ length: random.between(1, 3) }, (_, index) => makeJob(index, random));
+  const calmAt = random.pick([3, 5, 8, 12, 20, 30]) * minuteMs;
+  const submits = jobs.map((job, index): Step => {
+    return { at: index === 0 ? 2_000 : random.below(calmAt / 2), action: { kind: 'submit', job } };
+  });
+  const others = Array.from({ length: random.pick([0, 2, 4, 8, 14]) }, (): Step => {
+    const make = kind === 'calm' ? makeUserAction : makeAction;
+    return { at: 5_000 + random.below(calmAt - 5_000), action: make(random, agents.length, jobs.length) };
+  });
+  const steps = [...submits, ...others].sort((a, b) => a.at - b.at);
+  const rates = makeRates(random, kind === 'calm');
+  const maxSkewMs = kind === 'calm' ? 50 : random.pick([0, 50, 1_000, 5_000]);
+  return { seed, kind, agents, jobs, steps, calmAt, rates, maxSkewMs };
+}
+
+/** Most seeds mix some classes of faults; some are calm, so that a plain bug shows without any. */
+function makeRates(random: Random, none: boolean): Record<FaultClass, number> {
+  const severity = none ? 0 : random.pick([0, 0.003, 0.01, 0.03, 0.08]);
+  const rate = () => (random.chance(0.65) ? severity * (0.3 + random.next()) : 0);
+  return { store: rate(), queue: rate(), delivery: rate() * 3, index: rate() * 6, net: rate() * 3 };
+}
+
+function makeOffer(agentId: string, random: Random): Offer {
+  return {
+    agentId,
+    host: `${agentId}.example.org`,
+    pool: 'default',
+    capacity: {
+      cpuMilli: random.pick([1_000, 2_000, 4_000]),
+      ramMb: 8_192,
+      diskMb: 10_000,
+      gpus: random.chance(0.2) ? ['T4', 'T4'] : [],
+      portRange: [31_000, 31_003],
+    },
+    attributes: { host: [`${agentId}.example.org`], rack: [random.pick(['r1', 'r2'])] },
+    version: '0.0.0',
+  };
+}
+
+function makeJob(index: number, random: Random): JobSubmission {
+  const span = random.pick([1, 1, 2, 3, 5, 8, 30]);
+  return {
+    role: 'web',
+    environment: 'prod',
+    name: `job${index}`,
+    configs: [{ instances: [[0, span - 1]], task: makeConfig(random) }],
+  };
+}
+
+function makeConfig(random: Random): TaskConfig {
+  const service = random.chance(0.6);
+  const runMs = service
+    ? random.chance(0.15)
+      ? random.between(5_000, 400_000)
+      : undefined
+    : random.between(1_000, 300_000);
+  return {
+    service,
+    tier: 'preferred',
+    priority: random.pick([0, 0, 5]),
+    maxTaskFailures: random.pick([1, 1, 2, -1]),
+    constraints: random.chance(0.2)
+      ? [{ kind: 'limit', attribute: 'host', limit: random.between(1, 3) }]
+      : [],
+    pool: 'default',
+    metadata: {
+      start: String(random.pick([0, 500, 5_000, 60_000])),
+      ...(runMs !== undefined && { run: String(runMs) }),
+      end: random.chance(0.7) ? 'FINISHED' : 'FAILED',
+      kill: String(random.pick([0, 1_000, 20_000, 60_000])),
+    },
+    resources: {
+      cpuMilli: random.pick([100, 300, 700, 1_000]),
+      ramMb: random.pick([64, 512, 2_000]),
+      diskMb: 16,
+      gpus: random.chance(0.1) ? 1 : 0,
+      gpuMilli: 0,
+      gpuModels: [],
+      ports: random.chance(0.2) ? ['http'] : [],
+    },
+    maxFailures: 1,
+    maxConcurrency: 0,
+    finalizationWaitSecs: 30,
+    processes: [
+      {
+        name: 'main',
+        cmdline: 'sleep 1',
+        maxFailures: 1,
+        daemon: false,
+        ephemeral: false,
+        final: false,
+        minDurationSecs: 5,
+      },
+    ],
+    ordering: [],
+  };
+}
+
+function outageScenario(seed: number, random: Random): Scenario {
+  const agents = Array.from({ length: random.between(1, 4) }, (_, index) => {
+    return { offer: makeOffer(`a${index}`, random), skewMs: random.between(-2_000, 2_000) };
+  });
+  const jobs = Array.from({ length: random.between(1, 3) }, (_, index) => makeJob(index, random));
+  const forMs = random.pick([2, 8, 20, 60, 180]) * minuteMs;
+  // While the first tasks are still on their way, or when all is quiet.
+  const at = random.chance(0.6) ? 2_000 + random.below(8_000) : 60_000 + random.below(300_000);
+  const what = random.pick(['store', 'queues', 'functions', 'all'] as const);
+  const steps: Step[] = jobs.map((job, index) => {
+    return { at: 2_000 + index * random.below(3_000), action: { kind: 'submit', job } };
+  });
+  steps.push({ at, action: { kind: 'outage', what, forMs } });
+  const rates = { store: 0, queue: 0, delivery: 0, index: 0, net: 0 };
+  steps.sort((a, b) => a.at - b.at);
+  return { seed, kind: 'outage', agents, jobs, steps, calmAt: at + forMs, rates, maxSkewMs: 50 };
+}
+
+function makeUserAction(random: Random, _agents: number, jobs: number): Action {
+  const job = random.below(jobs);
+  const low = random.below(4);
+  const instances = random.chance(0.5) ? { instances: [low, low + random.below(3)] as const } : {};
+  switch (random.below(4)) {
+    case 0:
+      return { kind: 'kill', job, ...instances };
+    case 1:
+      return { kind: 'restart', job, ...instances };
+    case 2:
+      return { kind: 'add', job, count: random.between(1, 4) };
+    default:
+      return { kind: 'resubmit', job };
+  }
+}
+
+function makeAction(random: Random, agents: number, jobs: number): Action {
+  if (random.chance(0.45)) return makeUserAction(random, agents, jobs);
+  const agent = random.below(agents);
+  const forMs = random.pick([1, 20, 120, 400, 900]) * random.between(500, 1_500);
+  switch (random.below(11)) {
+    case 0:
+      return { kind: 'agentCrash', agent, forMs };
+    case 1:
+      return { kind: 'powerOff', agent, forMs };
+    case 2:
+      return { kind: 'wipe', agent, forMs };
+    case 3:
+      return { kind: 'netsplit', agent, forMs };
+    case 4:
+    case 5:
+      return { kind: 'outage', what: random.pick(['store', 'queues', 'functions', 'all'] as const), forMs };
+    case 6:
+      return { kind: 'resize', agent, cpuMilli: random.pick([500, 1_000, 3_000, 6_000]) };
+    case 7:
+      return { kind: 'agentStop', agent, forMs };
+    case 8:
+      return agents > 1 ? { kind: 'gone', agent } : { kind: 'deploy' };
+    case 9:
+      return { kind: 'forge', agent };
+    default:
+      return random.chance(0.5)
+        ? { kind: 'deploy' }
+        : { kind: 'clock', agent, skewMs: random.between(-7200_000, 7200_000) };
+  }
+}

@@ -1,0 +1,57 @@
+// Makes a failing run small: leaves out faults, then what users and machines did, then time, for as long as some property
+// is still violated. What is left is what it takes.
+import { type RunResult, runScenario } from './run.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface Shrunk {
+  readonly scenario: Scenario;
+  readonly only: ReadonlySet<number>;
+  readonly result: RunResult;
+  readonly runs: number;
+}
+
+const mostRuns = 250;
+
+export async function shrink(scenario: Scenario, failed: RunResult): Promise<Shrunk> {
+  let best = { scenario, only: new Set(failed.faults.map(({ number }) => number)), result: failed };
+  let runs = 0;
+  const attempt = async (next: Scenario, only: Set<number>): Promise<boolean> => {
+    if (runs >= mostRuns) return false;
+    runs++;
+    const result = await runScenario(next, { only });
+    if (result.failure === undefined) return false;
+    // Numbers that were allowed and did not strike are of no use.
+    best = { scenario: next, only: new Set(result.faults.map(({ number }) => number)), result };
+    return true;
+  };
+  for (let progress = true; progress && runs < mostRuns; ) {
+    progress = await fewer([...best.only], (kept) => attempt(best.scenario, new Set(kept)));
+    const steps = best.scenario.steps;
+    const withFewer = await fewer(steps, (kept) =>
+      attempt({ ...best.scenario, steps: [...kept] }, best.only),
+    );
+    const shorter = await attempt(
+      { ...best.scenario, calmAt: Math.floor(best.scenario.calmAt / 2) },
+      best.only,
+    );
+    progress ||= withFewer || shorter;
+  }
+  const result = await runScenario(best.scenario, { only: best.only, withLines: true });
+  return { ...best, result, runs };
+}
+
+/** Leaves out halves, quarters, ... single items; true if anything could go. */
+async function fewer<T>(
+  items: readonly T[],
+  attempt: (kept: readonly T[]) => Promise<boolean>,
+): Promise<boolean> {
+  let kept = items;
+  for (let size = Math.ceil(items.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+    for (let at = 0; at < kept.length; ) {
+      const without = [...kept.slice(0, at), ...kept.slice(at + size)];
+      if (await attempt(without)) kept = without;
+      else at += size;
+    }
+  }
+  return kept.length < items.length;
+}

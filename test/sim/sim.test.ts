@@ -1,0 +1,53 @@
+// The simulator in CI: a fixed number of seeds, the seeds that once failed, and proof that a seed is one run. It takes
+// the clock and the timers of its whole process, so it runs in one of its own.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import type { Totals } from './report.ts';
+import { pinnedSeeds } from './pinned.ts';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+
+type Summary = ReturnType<Totals['summary']>;
+
+function simulate(...args: string[]): Promise<Summary> {
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, [main, '--json', ...args], { maxBuffer: 1e8 }, (error, stdout, stderr) => {
+      // Failing seeds give exit code 1 and are for the assertions; without output something else is wrong.
+      if (stdout === '') reject(new Error(stderr, { cause: error }));
+      else resolve(JSON.parse(stdout) as Summary);
+    });
+  });
+}
+
+describe('the simulator', { timeout: 600_000 }, () => {
+  it('finds every property of the design to hold over a fixed range of seeds', async () => {
+    const summary = await simulate('--seeds', '120', '--from', '1');
+    expect(summary.failed).toEqual([]);
+    // It has done something: faults of every kind, most of what the task machine allows.
+    for (const kind of [
+      'crashBefore',
+      'crashAfter',
+      'throttle',
+      'lostAnswer',
+      'repeat',
+      'duplicate',
+      'late',
+      'stale',
+    ]) {
+      expect(summary.faults[kind], kind).toBeGreaterThan(0);
+    }
+    expect(summary.transitions.exercised).toBeGreaterThan(25);
+  });
+
+  it('holds on every seed that once failed', async () => {
+    const summary = await simulate(...pinnedSeeds.flatMap(({ seed }) => ['--seed', String(seed)]));
+    expect(summary.failed).toEqual([]);
+    expect(summary.seeds).toBe(pinnedSeeds.length);
+  });
+
+  it('does exactly the same when a seed is run again', async () => {
+    const summary = await simulate('--seeds', '8', '--from', '1000', '--twice');
+    expect(summary.failed).toEqual([]);
+  });
+});

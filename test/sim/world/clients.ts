@@ -1,0 +1,163 @@
+// The SDK clients as the functions see them, each bound to one container: commands in, answers and errors out.
+import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import type { SQSClient } from '@aws-sdk/client-sqs';
+import type { DocumentSender } from '../../../shared/store/connection.ts';
+import type { MemoryDynamo } from '../model/memory-dynamo.ts';
+import type { Container } from './lambda.ts';
+import type { Queue } from './queue.ts';
+import type { ServiceCall, Services } from './services.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: requests of many shapes
+type Shape = any;
+interface Command {
+  readonly input: Shape;
+}
+
+const writes = new Set(['Put', 'Update', 'Delete', 'TransactWrite', 'BatchWrite', 'BatchExecuteStatement']);
+
+export function documentSender(
+  container: Container,
+  services: Services,
+  dynamo: MemoryDynamo,
+): DocumentSender {
+  const send = (command: Command): Promise<unknown> => {
+    const { input } = command;
+    const operation = command.constructor.name.replace('Command', '');
+    const call: ServiceCall<unknown> = {
+      service: 'store',
+      operation,
+      execute: () => dynamo.execute(operation, input),
+      partly: partlyOf(operation, input, dynamo),
+      isWrite: writes.has(operation),
+      ...(operation === 'TransactWrite' && { transactItems: input.TransactItems.length as number }),
+      describe: () => describe(operation, input),
+    };
+    return services.call(container, call);
+  };
+  return { send } as unknown as DocumentSender;
+}
+
+/** The first part of the request carried out, the rest named in the answer. */
+function partlyOf(operation: string, input: Shape, dynamo: MemoryDynamo): ServiceCall<unknown>['partly'] {
+  if (operation === 'BatchExecuteStatement') {
+    const all = input.Statements as Shape[];
+    return (share) => {
+      const done = Math.floor(share * all.length);
+      const part = { ...input, Statements: all.slice(0, done) };
+      const { Responses } = done === 0 ? { Responses: [] } : dynamo.execute(operation, part);
+      const refused = {
+        Error: { Code: share < 0.5 ? 'ThrottlingError' : 'TransactionConflict', Message: 'simulated' },
+      };
+      return { Responses: [...Responses, ...all.slice(done).map(() => refused)] };
+    };
+  }
+  if (operation === 'BatchGet') {
+    const [table, { Keys }] = Object.entries(input.RequestItems as Record<string, Shape>)[0] as [
+      string,
+      Shape,
+    ];
+    return (share) => {
+      const done = Math.floor(share * Keys.length);
+      const part = { RequestItems: { [table]: { Keys: Keys.slice(0, done) } } };
+      const { Responses } = dynamo.execute(operation, part);
+      return { Responses, UnprocessedKeys: { [table]: { Keys: Keys.slice(done) } } };
+    };
+  }
+  if (operation === 'BatchWrite') {
+    const [table, requests] = Object.entries(input.RequestItems as Record<string, Shape>)[0] as [
+      string,
+      Shape,
+    ];
+    return (share) => {
+      const done = Math.floor(share * requests.length);
+      if (done > 0) dynamo.execute(operation, { RequestItems: { [table]: requests.slice(0, done) } });
+      return { UnprocessedItems: { [table]: requests.slice(done) } };
+    };
+  }
+  return undefined;
+}
+
+function describe(operation: string, input: Shape): string {
+  const keyOf = ({ pk, sk }: Shape) => `${pk} ${sk}`;
+  switch (operation) {
+    case 'TransactWrite':
+      return (input.TransactItems as Shape[])
+        .map((item) => Object.values(item)[0] as Shape)
+        .map((one) => keyOf(one.Key ?? one.Item))
+        .join(', ');
+    case 'BatchExecuteStatement':
+      return `${input.Statements.length} statements ${String(input.Statements[0].Statement).slice(0, 6)}`;
+    case 'Query':
+      return `${input.IndexName ?? ''} ${JSON.stringify(Object.values(input.ExpressionAttributeValues))}`;
+    case 'BatchGet':
+    case 'BatchWrite':
+      return '';
+    default:
+      return keyOf(input.Key ?? input.Item);
+  }
+}
+
+/** Queues by name; a queue's URL is its name. */
+export interface QueueRegistry {
+  get(name: string): Queue | undefined;
+  create(name: string): Queue;
+}
+
+export function sqsClient(container: Container, services: Services, queues: QueueRegistry): SQSClient {
+  const send = (command: Command): Promise<unknown> => {
+    const { input } = command;
+    const operation = command.constructor.name.replace('Command', '');
+    return services.call(container, {
+      service: 'queue',
+      operation,
+      execute: () => sqsRequest(operation, input, queues),
+      ...(operation === 'SendMessageBatch' && {
+        partly: (share: number) => {
+          const entries = input.Entries as Shape[];
+          const done = Math.floor(share * entries.length);
+          sqsRequest(operation, { ...input, Entries: entries.slice(0, done) }, queues);
+          return { Failed: entries.slice(done).map(({ Id }) => ({ Id, Code: 'ServiceUnavailable' })) };
+        },
+      }),
+      isWrite: true,
+      describe: () =>
+        `${input.QueueUrl ?? input.QueueName} ${(input.Entries ?? []).map((e: Shape) => e.MessageBody)}`,
+    });
+  };
+  return { send } as unknown as SQSClient;
+}
+
+function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unknown {
+  if (operation === 'CreateQueue') return { QueueUrl: queues.create(input.QueueName).name };
+  const queue = queues.get(input.QueueName ?? input.QueueUrl);
+  if (!queue) throw Object.assign(new Error('no such queue'), { name: 'QueueDoesNotExist' });
+  if (operation === 'GetQueueUrl') return { QueueUrl: queue.name };
+  if (operation !== 'SendMessageBatch') throw new Error(`${operation} is not modelled`);
+  for (const entry of input.Entries as Shape[]) {
+    if (queue.isFifo !== (entry.MessageGroupId !== undefined))
+      throw new Error(`${queue.name}: wrong kind of message`);
+    queue.send(entry.MessageBody, {
+      groupId: entry.MessageGroupId,
+      delayMs: (entry.DelaySeconds ?? 0) * 1000,
+    });
+  }
+  return { Successful: [], Failed: [] };
+}
+
+export function eventClient(
+  container: Container,
+  services: Services,
+  publish: (detailType: string, detail: Shape) => void,
+): EventBridgeClient {
+  const send = ({ input }: Command): Promise<unknown> =>
+    services.call(container, {
+      service: 'bus',
+      operation: 'PutEvents',
+      execute: () => {
+        for (const { DetailType, Detail } of input.Entries) publish(DetailType, JSON.parse(Detail));
+        return { Entries: (input.Entries as Shape[]).map(() => ({})) };
+      },
+      isWrite: true,
+    });
+  return { send } as unknown as EventBridgeClient;
+}

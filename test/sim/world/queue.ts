@@ -1,0 +1,134 @@
+// SQS as its users may rely on it, and no better: standard queues deliver at least once and in any order, FIFO queues
+// one after another within a group; a received message is hidden for a while and comes again unless it is deleted; after
+// too many tries it goes to the dead letters.
+import type { Random } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface QueueMessage {
+  readonly id: string;
+  readonly body: string;
+  readonly groupId: string | undefined;
+  readonly sentAt: number;
+  visibleAt: number;
+  receives: number;
+  /** Received and not yet visible again. */
+  inFlight: boolean;
+}
+
+export interface QueueOptions {
+  readonly fifo?: boolean;
+  readonly visibilityMs: number;
+  readonly maxReceives?: number;
+  readonly retentionMs?: number;
+}
+
+export class Queue {
+  readonly name: string;
+  readonly deadLetters: string[] = [];
+  onArrival: () => void = () => {};
+  readonly #options: QueueOptions;
+  readonly #scheduler: Scheduler;
+  readonly #random: Random;
+  #messages: QueueMessage[] = [];
+  #counter = 0;
+
+  constructor(name: string, options: QueueOptions, scheduler: Scheduler, random: Random) {
+    this.name = name;
+    this.#options = options;
+    this.#scheduler = scheduler;
+    this.#random = random;
+  }
+
+  get length(): number {
+    return this.#messages.length;
+  }
+
+  get isFifo(): boolean {
+    return this.#options.fifo === true;
+  }
+
+  send(
+    body: string,
+    options: { readonly groupId?: string | undefined; readonly delayMs?: number } = {},
+  ): void {
+    const { now } = this.#scheduler;
+    const { groupId, delayMs = 0 } = options;
+    const id = `${this.name}:${++this.#counter}`;
+    this.#messages.push({
+      id,
+      body,
+      groupId,
+      sentAt: now,
+      visibleAt: now + delayMs,
+      receives: 0,
+      inFlight: false,
+    });
+    this.onArrival();
+  }
+
+  receive(most: number): QueueMessage[] {
+    const { now } = this.#scheduler;
+    const { retentionMs = 4 * 24 * 3600_000, maxReceives = Number.POSITIVE_INFINITY } = this.#options;
+    const found: QueueMessage[] = [];
+    const blocked = new Set<string>();
+    const spent = new Set<QueueMessage>();
+    const window = this.isFifo ? most : most + 10;
+    for (const message of this.#messages) {
+      if (found.length >= window) break;
+      if (message.visibleAt <= now) message.inFlight = false;
+      if (message.sentAt + retentionMs < now) {
+        spent.add(message);
+      } else if (message.groupId !== undefined && blocked.has(message.groupId)) {
+        // An earlier message of its group is being worked on.
+      } else if (message.visibleAt > now) {
+        if (message.groupId !== undefined) blocked.add(message.groupId);
+      } else if (message.receives >= maxReceives) {
+        spent.add(message);
+        this.deadLetters.push(message.body);
+      } else found.push(message);
+    }
+    if (spent.size > 0) this.#messages = this.#messages.filter((message) => !spent.has(message));
+    const taken = this.isFifo ? found : this.#shuffled(found).slice(0, most);
+    for (const message of taken) {
+      message.receives++;
+      message.inFlight = true;
+      message.visibleAt = now + this.#options.visibilityMs;
+    }
+    return taken;
+  }
+
+  delete(messages: readonly QueueMessage[]): void {
+    if (messages.length === 0) return;
+    const gone = new Set(messages);
+    this.#messages = this.#messages.filter((message) => !gone.has(message));
+    if (this.isFifo) this.onArrival();
+  }
+
+  /** Makes messages visible at a time of one's own choice. */
+  show(messages: readonly QueueMessage[], at: number): void {
+    for (const message of messages) message.visibleAt = at;
+    this.onArrival();
+  }
+
+  /** When the next message may be received; undefined if there is none. Of a group only the first counts. */
+  nextVisibleAt(): number | undefined {
+    let next: number | undefined;
+    const groups = new Set<string>();
+    for (const { visibleAt, groupId } of this.#messages) {
+      if (groupId !== undefined) {
+        if (groups.has(groupId)) continue;
+        groups.add(groupId);
+      }
+      if (next === undefined || visibleAt < next) next = visibleAt;
+    }
+    return next;
+  }
+
+  #shuffled<T>(items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.#random.below(i + 1);
+      [items[i], items[j]] = [items[j] as T, items[i] as T];
+    }
+    return items;
+  }
+}

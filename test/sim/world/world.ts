@@ -1,0 +1,260 @@
+// One simulated installation: the functions, what calls them, the store, the queues, the machines. Everything happens in
+// one process, in simulated time, in an order that the seed decides.
+import type { Offer } from '../../../shared/model/agent.ts';
+import type { TaskLaunch } from '../../../shared/model/protocol.ts';
+import { notesTable, stateTable } from '../../../shared/store/tables.ts';
+import { type ItemChange, MemoryDynamo, type StreamEntry } from '../model/memory-dynamo.ts';
+import { type AgentNetwork, type AgentTimings, realTimings, SimAgent } from './agent.ts';
+import { documentSender, eventClient, type QueueRegistry, sqsClient } from './clients.ts';
+import { type FaultPlan, Faults, netFaults } from './faults.ts';
+import { createFunctions, queueNames, tableNames } from './functions.ts';
+import { useSources } from './hermetic.ts';
+import { Lambda } from './lambda.ts';
+import { Queue } from './queue.ts';
+import { createRandom, type Random } from './random.ts';
+import { Scheduler } from './scheduler.ts';
+import { type Outage, Services } from './services.ts';
+import { Trace } from './trace.ts';
+import { everyMinute, QueueWorker, StreamConsumer, type TriggerDeps } from './triggers.ts';
+
+/** When simulated time begins: a whole minute, 13 digits. */
+export const beginning = 1_800_000_000_000;
+
+export interface WorldOptions {
+  readonly seed: string;
+  readonly faults: FaultPlan;
+  readonly withLines: boolean;
+  /** Containers' clocks differ from the true time by up to this, ms. */
+  readonly maxSkewMs: number;
+  readonly timings?: AgentTimings;
+  /** Sees every commit to the store. */
+  readonly onCommit: (changes: readonly ItemChange[]) => void;
+  readonly onStarted: (agentId: string, launch: TaskLaunch) => void;
+  readonly onEnded: (agentId: string, taskId: string) => void;
+  /** A live process is told to end. */
+  readonly onKilled: (agentId: string, taskId: string) => void;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are looked at field by field
+  readonly body: any;
+}
+
+const agentQueue = { visibilityMs: 30_000, retentionMs: 3600_000 };
+
+export class World {
+  readonly scheduler = new Scheduler(beginning);
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly trace: Trace;
+  readonly outage: Outage = { store: false, queues: false, functions: false };
+  readonly dynamo: MemoryDynamo;
+  readonly lambda: Lambda;
+  readonly services: Services;
+  readonly agents = new Map<string, SimAgent>();
+  readonly queues = new Map<string, Queue>();
+  readonly stream: StreamConsumer;
+  readonly functions: ReturnType<typeof createFunctions>;
+  /** Everything the stream ever said, and every message body ever handed to the control plane's queues. */
+  readonly history: StreamEntry[] = [];
+  readonly logged = new Map<string, number>();
+  /** `FROM>TO` of every report refused by the task machine. */
+  readonly refused = new Set<string>();
+  readonly #options: WorldOptions;
+  #ids = 0;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const { scheduler, outage } = this;
+    this.random = createRandom(options.seed);
+    useSources({ scheduler, random: this.random.fork('platform') });
+    this.faults = new Faults(options.faults, () => scheduler.now);
+    this.trace = new Trace(() => scheduler.now, options.withLines);
+    this.dynamo = this.#createStore();
+    this.lambda = new Lambda(scheduler, this.random.fork('lambda'), options.maxSkewMs);
+    const { faults, lambda, trace } = this;
+    const random = this.random.fork('calls');
+    this.services = new Services({ scheduler, random, faults, lambda, trace, outage });
+    this.functions = this.#createFunctions();
+    const triggers: TriggerDeps = {
+      scheduler,
+      random: this.random.fork('triggers'),
+      faults,
+      lambda,
+      outage,
+      trace,
+    };
+    this.stream = new StreamConsumer(triggers, this.functions.fanout);
+    this.#createQueues(triggers);
+    everyMinute(triggers, this.functions.sweeper);
+  }
+
+  #createStore(): MemoryDynamo {
+    const random = this.random.fork('store');
+    const dynamo = new MemoryDynamo({
+      now: () => this.scheduler.now,
+      indexLagMs: () => {
+        const fault = this.faults.decide('index', 'index entry');
+        return fault ? Math.floor(this.faults.detail(fault) ** 3 * 30_000) : random.between(0, 20);
+      },
+      onCommit: (changes, entries) => {
+        this.history.push(...entries);
+        this.stream.add(entries);
+        this.#options.onCommit(changes);
+      },
+    });
+    dynamo.createTable(tableNames.stateTable, stateTable);
+    dynamo.createTable(tableNames.notesTable, notesTable);
+    return dynamo;
+  }
+
+  #createFunctions() {
+    const { scheduler } = this;
+    const registry: QueueRegistry = {
+      get: (name) => this.queues.get(name),
+      create: (name) => this.queues.get(name) ?? this.#agentQueue(name),
+    };
+    const random = this.random.fork('functions');
+    return createFunctions({
+      documents: (container) => documentSender(container, this.services, this.dynamo),
+      sqs: (container) => sqsClient(container, this.services, registry),
+      events: (container) => eventClient(container, this.services, () => {}),
+      clock:
+        ({ skewMs }) =>
+        () =>
+          scheduler.now + skewMs,
+      ids: () => (++this.#ids).toString(36).padStart(8, '0'),
+      random: () => random.next(),
+      log: {
+        info: () => {},
+        warn: (message, fields) => this.#log(message, fields),
+        error: (message, fields) => this.#log(message, fields),
+      },
+      meter: { count: () => {}, millis: () => {} },
+    });
+  }
+
+  #log(message: string, fields?: Record<string, unknown>): void {
+    const general = message.replaceAll(/agent \S+|work on \S+ \S+/g, '...');
+    this.logged.set(general, (this.logged.get(general) ?? 0) + 1);
+    if (fields?.from && fields.to) this.refused.add(`${fields.from as string}>${fields.to as string}`);
+    this.trace.note('log', () => `${message} ${String((fields?.error as Error | undefined)?.message ?? '')}`);
+  }
+
+  #createQueues(triggers: TriggerDeps): void {
+    const { scheduler, functions } = this;
+    // Visibility and tries as in infra/stacks/state.ts.
+    const define = (name: string, fn: keyof typeof functions, visibilityMs: number, fifo: boolean) => {
+      const options = { fifo, visibilityMs, maxReceives: 10 };
+      const queue = new Queue(name, options, scheduler, this.random.fork(name));
+      this.queues.set(name, queue);
+      new QueueWorker(triggers, queue, functions[fn]);
+    };
+    define(queueNames.matcher, 'matcher', 150_000, true);
+    define(queueNames.reconciler, 'reconciler', 150_000, true);
+    define(queueNames.timers, 'timers', 60_000, false);
+    define(queueNames.intake, 'agentEvents', 60_000, false);
+  }
+
+  #agentQueue(name: string): Queue {
+    const queue = new Queue(name, agentQueue, this.scheduler, this.random.fork(name));
+    const agentId = name.slice(name.lastIndexOf('-agent-') + '-agent-'.length);
+    const tell = () => this.agents.get(agentId)?.receiveSoon();
+    queue.onArrival = () => {
+      tell();
+      // What is received and not acknowledged shows again.
+      this.scheduler.after(agentQueue.visibilityMs + 1_000, tell);
+    };
+    this.queues.set(name, queue);
+    return queue;
+  }
+
+  addAgent(offer: Offer, skewMs: number): SimAgent {
+    const agent = new SimAgent(offer, {
+      scheduler: this.scheduler,
+      random: this.random.fork(offer.agentId),
+      network: this.#network,
+      observer: {
+        started: (at, launch) => {
+          this.trace.note('task started', () => `${launch.taskId} on ${at.id}`);
+          this.#options.onStarted(at.id, launch);
+        },
+        ended: (at, taskId) => {
+          this.trace.note('task process ended', () => `${taskId} on ${at.id}`);
+          this.#options.onEnded(at.id, taskId);
+        },
+        killed: (at, taskId) => {
+          this.trace.note('task told to end', () => `${taskId} on ${at.id}`);
+          this.#options.onKilled(at.id, taskId);
+        },
+      },
+      timings: this.#options.timings ?? realTimings,
+      skewMs,
+    });
+    this.agents.set(agent.id, agent);
+    return agent;
+  }
+
+  /** A call of the HTTP API; `done` gets nothing if no answer came. */
+  callApi(method: string, path: string, body: unknown, done: (answer: ApiAnswer | undefined) => void): void {
+    if (this.outage.functions) {
+      this.scheduler.after(1_000, () => done(undefined));
+      return;
+    }
+    const event = {
+      version: '2.0',
+      rawPath: path,
+      headers: {},
+      body: body === undefined ? undefined : JSON.stringify(body),
+      isBase64Encoded: false,
+      requestContext: { requestId: 'request', http: { method, path } },
+    };
+    this.lambda.invoke(this.functions.api, event, (outcome) => {
+      if (outcome.kind !== 'returned') return done(undefined);
+      const { statusCode = 0, body: text = 'null' } = outcome.value as { statusCode?: number; body?: string };
+      done({ status: statusCode, body: JSON.parse(text) });
+    });
+  }
+
+  readonly #network: AgentNetwork = {
+    send: (agent, body, done) => {
+      const fault = this.faults.decide('net', `${agent.id} report`, netFaults);
+      const latencyMs = this.#latency();
+      if (!agent.isLinked || this.outage.queues || fault?.kind === 'lostRequest') {
+        this.scheduler.after(5_000, () => done(false));
+        return;
+      }
+      const lateMs = fault?.kind === 'late' ? Math.floor(this.faults.detail(fault) * 60_000) : 0;
+      this.scheduler.after(latencyMs, () => {
+        this.trace.note(`${agent.id} reports`, () => body);
+        this.queues.get(queueNames.intake)?.send(body, { delayMs: lateMs });
+        if (fault?.kind === 'lostAnswer') this.scheduler.after(5_000, () => done(false));
+        else done(true);
+      });
+    },
+    desired: (agent, done) => {
+      const fault = this.faults.decide('net', `${agent.id} asks`, ['lostRequest', 'late']);
+      if (!agent.isLinked || fault?.kind === 'lostRequest') return;
+      this.scheduler.after(this.#latency(), () => {
+        this.callApi('GET', `/agents/${agent.id}/tasks`, undefined, (answer) => {
+          const lateMs =
+            fault?.kind === 'late' ? Math.floor(this.faults.detail(fault) * 14_000) : this.#latency();
+          this.scheduler.after(lateMs, () => done(agent.isLinked ? answer : undefined));
+        });
+      });
+    },
+    receive: (agent) => {
+      const queue = this.queues.get(`borealis-sim-agent-${agent.id}`);
+      if (!queue || this.outage.queues) return [];
+      return queue.receive(10).map((message) => {
+        const fault = this.faults.decide('net', `${agent.id} acknowledges`, ['lostRequest']);
+        return { body: message.body, ack: () => fault || queue.delete([message]) };
+      });
+    },
+  };
+
+  #latency(): number {
+    return this.random.between(2, 40);
+  }
+}
