@@ -1,6 +1,7 @@
 // The safety net, every minute: ends what overstayed a transient state, frees what was held back long enough, and wakes
 // pools in which tasks wait and jobs that were accepted but not carried out; gives updates that lost their execution
 // another. Costs what is overdue, not what exists (design D8).
+import { isSilenceEvidence } from '../../shared/domain/agent/evidence.ts';
 import { applyTransition } from '../../shared/domain/task/apply.ts';
 import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
 import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
@@ -16,7 +17,7 @@ import { type DrainerWakeDeps, wakeDrainer } from './wake-drainer.ts';
 export interface SweeperDeps extends DrainerWakeDeps {
   readonly store: DrainerWakeDeps['store'] &
     UpdateSweepDeps['store'] &
-    Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools' | 'listUnreconciled'>;
+    Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools' | 'listUnreconciled' | 'getRoster'>;
   /** Shards of the deadline index. */
   readonly shards: number;
   readonly messages: MessagePort;
@@ -46,6 +47,8 @@ export interface SweepReport {
   readonly released: number;
   /** Index entries that were early: the row's own deadline is later. */
   readonly deferred: number;
+  /** Overdue, but left alone because reports may be late (shared/domain/agent/evidence.ts). */
+  readonly held: number;
   readonly poolsWoken: number;
   /** Jobs whose newest spec waited so long that its hint must have been lost. */
   readonly jobsWoken: number;
@@ -74,14 +77,17 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   const jobsWoken = await attempt('waking jobs', wakeJobs(shards, deps), 0);
   await attempt('waking the drainer', wakeDrainer(deps), undefined);
   const updatesRestarted = await attempt('looking after updates', sweepUpdates(shards, deps), 0);
+  const evidence = createEvidence(deps);
   const swept = await mapLimit(shards, shardsAtOnce, (shard) => {
-    const report: ShardReport = { lost: 0, released: 0, deferred: 0, lagMs: 0, complete: false };
-    return attempt(`sweeping shard ${shard}`, sweepShard(shard, report, remainingMs, deps), report);
+    const report: ShardReport = { lost: 0, released: 0, deferred: 0, held: 0, lagMs: 0, complete: false };
+    const sweeping = sweepShard(shard, report, remainingMs, { ...deps, evidence });
+    return attempt(`sweeping shard ${shard}`, sweeping, report);
   });
   const report: SweepReport = {
     timedOut: swept.reduce((sum, { lost }) => sum + lost, 0),
     released: swept.reduce((sum, { released }) => sum + released, 0),
     deferred: swept.reduce((sum, { deferred }) => sum + deferred, 0),
+    held: swept.reduce((sum, { held }) => sum + held, 0),
     poolsWoken,
     jobsWoken,
     updatesRestarted,
@@ -90,6 +96,12 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   deps.log.info('swept', { ...report });
   deps.meter.count('TimedOutTasks', report.timedOut);
   if (updatesRestarted > 0) deps.meter.count('UpdatesRestarted', updatesRestarted);
+  if (report.held > 0) {
+    deps.meter.count('TimeoutsHeld', report.held);
+    deps.log.warn('tasks are overdue, but reports were held up lately; they get time to arrive', {
+      held: report.held,
+    });
+  }
   const lagMs = Math.max(0, ...swept.map((shard) => shard.lagMs));
   if (lagMs > 0) deps.meter.millis('SweepLag', lagMs);
   if (failures.length > 0) throw failures[0];
@@ -114,6 +126,7 @@ interface ShardReport {
   lost: number;
   released: number;
   deferred: number;
+  held: number;
   /** How overdue the most overdue task was, milliseconds. */
   lagMs: number;
   complete: boolean;
@@ -123,7 +136,7 @@ async function sweepShard(
   shard: number,
   report: ShardReport,
   remainingMs: RemainingTime,
-  deps: SweeperDeps,
+  deps: ShardDeps,
 ): Promise<ShardReport> {
   while (remainingMs() > reserveMs) {
     const due = await deps.store.listDue(shard, deps.clock(), pageSize);
@@ -137,7 +150,7 @@ async function sweepShard(
   return report;
 }
 
-async function sweepPage(due: readonly Task[], report: ShardReport, deps: SweeperDeps): Promise<number> {
+async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardDeps): Promise<number> {
   const now = deps.clock();
   const writes: TransitionWrite[] = [];
   const early: Task[] = [];
@@ -145,6 +158,11 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: Sweepe
     const write = overdueWrite(task, now, deps);
     if (!write) {
       early.push(task);
+      continue;
+    }
+    // Being held back too long needs no report to be seen; all other deadlines wait for one.
+    if (write.next?.state !== 'PENDING' && !(await deps.evidence())) {
+      report.held++;
       continue;
     }
     writes.push(write);
@@ -165,6 +183,19 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: Sweepe
   if (lost.length > 0) deps.log.warn('tasks timed out', { taskIds: lost });
   report.deferred += early.length;
   return early.length + outcomes.filter(({ kind }) => kind === 'committed').length;
+}
+
+interface ShardDeps extends SweeperDeps {
+  /** May a task that has not reported be given up? Read when first asked. */
+  readonly evidence: () => Promise<boolean>;
+}
+
+function createEvidence({ store, clock }: SweeperDeps): () => Promise<boolean> {
+  let asked: Promise<boolean> | undefined;
+  return () => {
+    asked ??= store.getRoster().then((roster) => isSilenceEvidence(roster, clock()));
+    return asked;
+  };
 }
 
 /** The write an overdue task needs; undefined if its row says it is not due (the index entry is only a hint). */

@@ -53,6 +53,11 @@ export const metricTable = {
     service: 'sweeper',
     meaning: 'Tasks ended as LOST because a transient state lasted too long.',
   },
+  TimeoutsHeld: {
+    unit: 'Count',
+    service: 'sweeper',
+    meaning: 'Overdue tasks that were left alone because reports were held up lately.',
+  },
   AgentsDraining: {
     unit: 'Count',
     service: 'drainer',

@@ -24,9 +24,14 @@ beforeEach(async () => {
 });
 afterEach(() => world.stop());
 
+/** The roll call as it was at last, and since when it was in time. */
+const called = (calledAt: number, trustedSince: number) => ({
+  getRoster: async () => ({ version: 1, calledAt, trustedSince, censusAt: 0, agents: new Map() }),
+});
+
 const run = (remainingMs = 60_000, over: Partial<Store> = {}) =>
   sweep(() => remainingMs, {
-    store: { ...world.store, ...over },
+    store: { ...world.store, ...called(world.now, 0), ...over },
     shards: dueShards,
     messages: world.messages,
     matcherQueueUrl: queues.matcher,
@@ -67,6 +72,19 @@ describe('sweep', () => {
       lost.map(({ taskId }) => taskId).sort(),
     );
     expect((await world.tasks(job)).filter(({ state }) => state === 'ASSIGNED')).toHaveLength(3);
+  });
+
+  it('gives nobody up for want of a report while reports are held up, nor until they have had time to arrive', async () => {
+    const job = await assignedJob();
+    world.now = t0 + 60 * 60_000;
+    // No roll call yet, or none for long: an outage that is just over.
+    expect(await run(60_000, { getRoster: async () => undefined })).toMatchObject({ timedOut: 0, held: 3 });
+    expect(await run(60_000, called(t0, t0))).toMatchObject({ timedOut: 0, held: 3, complete: true });
+    const lately = world.now - 2 * 60_000;
+    expect(await run(60_000, called(world.now, lately))).toMatchObject({ timedOut: 0, held: 3 });
+    expect((await world.tasks(job)).every(({ state }) => state === 'ASSIGNED')).toBe(true);
+    const earlier = world.now - 3 * 60_000;
+    expect(await run(60_000, called(world.now, earlier))).toMatchObject({ timedOut: 3, held: 0 });
   });
 
   it('finds an accepted job whose reconcile hint was lost, after a minute', async () => {

@@ -18,7 +18,7 @@ const promptMs = 10_000;
 /** Where nothing goes wrong, everything happens at once: hints do their work, and no sweep is needed. */
 export function dawdling(world: World, monitor: Monitor): string[] {
   const { now } = world.scheduler;
-  const problems = placementProblems([...monitor.tasks.values()], monitor, now, promptMs);
+  const problems = placementProblems([...monitor.tasks.values()], world, monitor, promptMs);
   for (const { taskId, state, agentId, deadlineAt = now, events } of monitor.tasks.values()) {
     const sinceMs = now - (events.at(-1)?.at ?? 0);
     const agent = world.agents.get(agentId ?? '');
@@ -44,7 +44,7 @@ export function unsettled(world: World, monitor: Monitor): string[] {
   for (const job of jobs) problems.push(...jobProblems(job, byJob.get(jobPath(job)) ?? []));
   for (const task of tasks) problems.push(...taskProblems(task, world, now));
   problems.push(...agentProblems(world, monitor));
-  problems.push(...placementProblems(tasks, monitor, now, patienceMs));
+  problems.push(...placementProblems(tasks, world, monitor, patienceMs));
   return problems;
 }
 
@@ -121,12 +121,13 @@ function agentProblems(world: World, monitor: Monitor): string[] {
 }
 
 /** Nothing waits that the planner would place now. */
-function placementProblems(tasks: readonly Task[], monitor: Monitor, now: number, waitMs: number): string[] {
+function placementProblems(tasks: readonly Task[], world: World, monitor: Monitor, waitMs: number): string[] {
+  const { now } = world.scheduler;
   const waiting = tasks.filter(({ state, events }) => {
     return state === 'PENDING' && now - (events.at(-1)?.at ?? 0) > waitMs;
   });
   const agents = [...monitor.agents.values()].flatMap(({ agent, ledger }) =>
-    agent && ledger ? [{ agent, ledger }] : [],
+    agent && ledger && !world.agents.get(agent.agentId)?.isGone ? [{ agent, ledger }] : [],
   );
   const pending = waiting.map((task) => ({ ...task, jobPath: jobPath(task) }));
   const running = tasks.flatMap((task) =>

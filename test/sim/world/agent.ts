@@ -16,8 +16,8 @@ import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 
 export interface AgentNetwork {
-  /** Sends a report to the intake queue. */
-  send(agent: SimAgent, body: string, done: (isAccepted: boolean) => void): void;
+  /** Sends a report to the intake queue, a heartbeat to theirs. */
+  send(agent: SimAgent, body: string, isHeartbeat: boolean, done: (isAccepted: boolean) => void): void;
   /** GET /agents/{agentId}/tasks; undefined without an answer. */
   desired(agent: SimAgent, done: (answer: { status: number; body: unknown } | undefined) => void): void;
   /** Takes commands that wait; each is deleted by `done`. */
@@ -36,7 +36,7 @@ export interface AgentTimings {
   readonly registerMs: number;
   readonly reconcileMs: number;
 }
-export const realTimings: AgentTimings = { heartbeatMs: 30_000, registerMs: 600_000, reconcileMs: 15_000 };
+export const realTimings: AgentTimings = { heartbeatMs: 40_000, registerMs: 600_000, reconcileMs: 15_000 };
 
 /** How a task behaves, as its config's metadata says. */
 interface Behaviour {
@@ -60,9 +60,12 @@ interface LocalTask {
   isAlive: boolean;
   final?: TaskStatus;
   finalAcceptedAt?: number | undefined;
+  last?: { readonly state: TaskStatus['state']; readonly acceptedAt?: number };
 }
 
 const flushMs = 50;
+/** As in agent/loop/agent-loops.ts. */
+const idleTurns = 20;
 const [firstRetryMs, longestRetryMs] = [200, 10_000];
 const mostStatuses = 100;
 
@@ -88,6 +91,8 @@ export class SimAgent {
   #absences: Absences = noAbsences;
   #waiting: { readonly status: TaskStatus; readonly onAccepted: () => void }[] = [];
   #isFlushing = false;
+  /** Turns of the reconcile loop while idle. */
+  #turns = 0;
 
   constructor(
     offer: Offer,
@@ -135,9 +140,14 @@ export class SimAgent {
     }
     this.#loop(session, this.#timings.registerMs, (again) => this.#register(again));
     this.#loop(session, this.#timings.heartbeatMs, () => {
-      this.#network.send(this, this.#envelope({ kind: 'heartbeat' }), () => {});
+      const tasks = [...this.#tasks.values()].filter(({ final }) => !final).length;
+      this.#network.send(this, this.#envelope({ kind: 'heartbeat', tasks }), true, () => {});
     });
-    this.#loop(session, this.#timings.reconcileMs, () => this.#reconcile(session));
+    this.#turns = 0;
+    this.#loop(session, this.#timings.reconcileMs, () => {
+      const isIdle = [...this.#tasks.values()].every(({ final }) => final);
+      if (!isIdle || this.#turns++ % idleTurns === 0) this.#reconcile(session);
+    });
     this.receiveSoon();
   }
 
@@ -222,7 +232,7 @@ export class SimAgent {
 
   #register(again: (delayMs: number) => void): void {
     const offer = { ...this.offer, capacity: this.capacity };
-    this.#network.send(this, this.#envelope({ kind: 'register', offer }), (isAccepted) => {
+    this.#network.send(this, this.#envelope({ kind: 'register', offer }), false, (isAccepted) => {
       if (!isAccepted) again(this.#random.between(firstRetryMs, 5_000));
     });
   }
@@ -249,6 +259,30 @@ export class SimAgent {
     this.#absences = plan.absences;
     for (const launch of plan.start) this.#launch(launch);
     for (const taskId of [...plan.kill, ...plan.resend]) this.#kill(taskId);
+    for (const taskId of plan.tell) this.#tell(taskId);
+    for (const taskId of plan.lost) this.#giveUp(taskId);
+  }
+
+  #tell(taskId: string): void {
+    const task = this.#tasks.get(taskId);
+    if (!task?.last || task.final) return;
+    const { state } = task.last;
+    const onAccepted = () => {
+      if (task.last?.state === state) task.last = { state, acceptedAt: this.now() };
+    };
+    this.#send({ status: { taskId, state, at: this.now() }, onAccepted });
+  }
+
+  #giveUp(taskId: string): void {
+    if (this.#tasks.has(taskId) || this.#finished.has(taskId)) return;
+    const final: TaskStatus = {
+      taskId,
+      state: 'LOST',
+      at: this.now(),
+      message: 'The agent knows nothing of it.',
+    };
+    this.#finished.set(taskId, final);
+    this.#send({ status: final, onAccepted: () => {} });
   }
 
   #endedTask(taskId: string): KnownTask | undefined {
@@ -262,7 +296,8 @@ export class SimAgent {
   }
 
   #obey(command: AgentCommand): void {
-    if (command.kind === 'launch') for (const launch of command.tasks) this.#launch(launch);
+    if (command.kind === 'reconcile') this.#reconcile(this.#session);
+    else if (command.kind === 'launch') for (const launch of command.tasks) this.#launch(launch);
     else for (const taskId of command.taskIds) this.#kill(taskId);
   }
 
@@ -295,6 +330,7 @@ export class SimAgent {
     if (!task.isAlive || task.final) return;
     const report = { status: { taskId: task.launch.taskId, state, at: this.now() }, isAccepted: false };
     task.reports.push(report);
+    task.last = { state };
     this.#queueReport(task, report);
   }
 
@@ -348,6 +384,7 @@ export class SimAgent {
     if (!this.isUp) return;
     const onAccepted = () => {
       report.isAccepted = true;
+      if (task.last?.state === report.status.state) task.last = { ...task.last, acceptedAt: this.now() };
       if (report.status === task.final) task.finalAcceptedAt = this.now();
     };
     this.#send({ status: report.status, onAccepted });
@@ -370,7 +407,7 @@ export class SimAgent {
         return;
       }
       const statuses = batch.map(({ status }) => status);
-      this.#network.send(this, this.#envelope({ kind: 'status', statuses }), (isAccepted) => {
+      this.#network.send(this, this.#envelope({ kind: 'status', statuses }), false, (isAccepted) => {
         if (session !== this.#session) return;
         if (isAccepted) {
           this.#waiting = this.#waiting.slice(batch.length);
@@ -383,11 +420,12 @@ export class SimAgent {
 }
 
 function knownOf(task: LocalTask): KnownTask {
-  const { launch, launchedAt, isKillRequested, final, finalAcceptedAt } = task;
+  const { launch, launchedAt, isKillRequested, final, finalAcceptedAt, last } = task;
   return {
     taskId: launch.taskId,
     launchedAt,
     isKillRequested,
+    ...(last && { last }),
     ...(final && { ended: finalAcceptedAt === undefined ? {} : { acceptedAt: finalAcceptedAt } }),
   };
 }

@@ -132,12 +132,25 @@ function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unk
   const queue = queues.get(input.QueueName ?? input.QueueUrl);
   if (!queue) throw Object.assign(new Error('no such queue'), { name: 'QueueDoesNotExist' });
   if (operation === 'GetQueueUrl') return { QueueUrl: queue.name };
+  if (operation === 'ReceiveMessage') {
+    const messages = queue.receive(input.MaxNumberOfMessages);
+    return {
+      Messages: messages.map(({ id, body, sentAt }) => {
+        return { Body: body, ReceiptHandle: id, Attributes: { SentTimestamp: String(sentAt) } };
+      }),
+    };
+  }
+  if (operation === 'DeleteMessageBatch') {
+    queue.deleteIds((input.Entries as Shape[]).map(({ ReceiptHandle }) => ReceiptHandle));
+    return { Failed: [] };
+  }
   if (operation !== 'SendMessageBatch') throw new Error(`${operation} is not modelled`);
   for (const entry of input.Entries as Shape[]) {
     if (queue.isFifo !== (entry.MessageGroupId !== undefined))
       throw new Error(`${queue.name}: wrong kind of message`);
     queue.send(entry.MessageBody, {
       groupId: entry.MessageGroupId,
+      deduplicationId: entry.MessageDeduplicationId,
       delayMs: (entry.DelaySeconds ?? 0) * 1000,
     });
   }

@@ -4,24 +4,33 @@ import { processReports } from '../../../functions/agent-events/process-reports.
 import { createApi } from '../../../functions/api/app.ts';
 import { createAgentCommandPort } from '../../../functions/clients/agent-commands.ts';
 import { createEventPort } from '../../../functions/clients/event-port.ts';
+import { createHeartbeatQueue } from '../../../functions/clients/heartbeat-queue.ts';
 import { createMessagePort } from '../../../functions/clients/message-port.ts';
+import { drainPass } from '../../../functions/drainer/drain-pass.ts';
 import { processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { matchPool } from '../../../functions/matcher/match-pool.ts';
 import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts';
 import { createWakeFilter } from '../../../functions/matcher/wake-filter.ts';
-import { matcherWake, reconcileWake } from '../../../functions/messages.ts';
+import { drainWake, matcherWake, reconcileWake } from '../../../functions/messages.ts';
 import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.ts';
 import type { Log, MetricPort } from '../../../functions/ports.ts';
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
+import { rollCall } from '../../../functions/roll-call/roll-call.ts';
 import { sweep } from '../../../functions/sweeper/sweep.ts';
 import { fireTimer } from '../../../functions/timers/fire-timer.ts';
+import { defaultRollCall } from '../../../shared/domain/agent/roll-call.ts';
 import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
 import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import type { IdSource, RandomSource } from '../../../shared/lib/ports.ts';
 import { jobPath } from '../../../shared/model/job-key.ts';
-import { matcherWakeSchema, reconcileWakeSchema, timerSchema } from '../../../shared/model/wake.ts';
+import {
+  drainWakeSchema,
+  matcherWakeSchema,
+  reconcileWakeSchema,
+  timerSchema,
+} from '../../../shared/model/wake.ts';
 import type { DocumentSender } from '../../../shared/store/connection.ts';
 import { createDynamoStore } from '../../../shared/store/dynamo-store.ts';
 import { dueShards } from '../../../shared/store/keys.ts';
@@ -38,7 +47,9 @@ export const queueNames = {
   matcher: 'matcher.fifo',
   reconciler: 'reconciler.fifo',
   timers: 'timers',
+  drainer: 'drainer.fifo',
   intake: 'intake',
+  heartbeats: 'heartbeats',
 };
 
 /** What one container gets from the simulated platform. */
@@ -62,6 +73,8 @@ const timeoutMs = {
   timers: 30_000,
   agentEvents: 30_000,
   sweeper: 55_000,
+  rollCall: 55_000,
+  drainer: 120_000,
 };
 
 export type FunctionName = keyof typeof timeoutMs;
@@ -151,9 +164,40 @@ export function createFunctions(platform: Platform): Readonly<Record<FunctionNam
     }),
     sweeper: define('sweeper', (container) => {
       const { messages, common } = partsOf(container);
-      const queues = { matcherQueueUrl: queueNames.matcher, reconcilerQueueUrl: queueNames.reconciler };
+      const queues = {
+        matcherQueueUrl: queueNames.matcher,
+        reconcilerQueueUrl: queueNames.reconciler,
+        drainerQueueUrl: queueNames.drainer,
+      };
       return (_event, remainingMs) =>
         sweep(remainingMs, { ...common, messages, shards: dueShards, ...queues });
+    }),
+    rollCall: define('rollCall', (container) => {
+      const { store, messages, common } = partsOf(container);
+      const deps = {
+        ...common,
+        configs: createConfigCache(store),
+        queue: createHeartbeatQueue(platform.sqs(container), queueNames.heartbeats),
+        queueUrl: queueNames.heartbeats,
+        messages,
+        settings: defaultRollCall,
+        identity,
+        owners: new Map(),
+      };
+      return (_event, remainingMs) => rollCall(remainingMs, deps);
+    }),
+    drainer: define('drainer', (container) => {
+      const { messages, clock, log, common } = partsOf(container);
+      return (event) =>
+        processGroups(event as SQSEvent, {
+          schema: drainWakeSchema,
+          groupOf: ({ drain }) => drain,
+          log,
+          work: async () => {
+            const { draining, drained } = await drainPass(common);
+            if (draining > drained) await messages.send(queueNames.drainer, [drainWake(clock())]);
+          },
+        });
     }),
   };
 }

@@ -20,7 +20,11 @@ export interface QueueOptions {
   readonly visibilityMs: number;
   readonly maxReceives?: number;
   readonly retentionMs?: number;
+  /** Every message shows only after this, ms. */
+  readonly delayMs?: number;
 }
+
+const deduplicationMs = 5 * 60_000;
 
 export class Queue {
   readonly name: string;
@@ -30,6 +34,8 @@ export class Queue {
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   #messages: QueueMessage[] = [];
+  /** Deduplication ids and when they were used; they count for five minutes. */
+  readonly #used = new Map<string, number>();
   #counter = 0;
 
   constructor(name: string, options: QueueOptions, scheduler: Scheduler, random: Random) {
@@ -49,10 +55,19 @@ export class Queue {
 
   send(
     body: string,
-    options: { readonly groupId?: string | undefined; readonly delayMs?: number } = {},
+    options: {
+      readonly groupId?: string | undefined;
+      readonly deduplicationId?: string | undefined;
+      readonly delayMs?: number;
+    } = {},
   ): void {
     const { now } = this.#scheduler;
-    const { groupId, delayMs = 0 } = options;
+    const { groupId, deduplicationId } = options;
+    const delayMs = (options.delayMs ?? 0) + (this.#options.delayMs ?? 0);
+    if (deduplicationId !== undefined) {
+      if (now - (this.#used.get(deduplicationId) ?? Number.NEGATIVE_INFINITY) < deduplicationMs) return;
+      this.#used.set(deduplicationId, now);
+    }
     const id = `${this.name}:${++this.#counter}`;
     this.#messages.push({
       id,
@@ -102,6 +117,12 @@ export class Queue {
     const gone = new Set(messages);
     this.#messages = this.#messages.filter((message) => !gone.has(message));
     if (this.isFifo) this.onArrival();
+  }
+
+  /** Deletes by message id; a receipt here is the id. */
+  deleteIds(ids: readonly string[]): void {
+    const gone = new Set(ids);
+    this.delete(this.#messages.filter(({ id }) => gone.has(id)));
   }
 
   /** Makes messages visible at a time of one's own choice. */

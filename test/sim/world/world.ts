@@ -27,6 +27,10 @@ export interface WorldOptions {
   /** Containers' clocks differ from the true time by up to this, ms. */
   readonly maxSkewMs: number;
   readonly timings?: AgentTimings;
+  /** Indexes show a change after up to this when nothing is wrong, ms. */
+  readonly maxLagMs: number;
+  /** The network loses no heartbeat. */
+  readonly keepsHeartbeats: boolean;
   /** Sees every commit to the store. */
   readonly onCommit: (changes: readonly ItemChange[]) => void;
   readonly onStarted: (agentId: string, launch: TaskLaunch) => void;
@@ -88,6 +92,7 @@ export class World {
     this.stream = new StreamConsumer(triggers, this.functions.fanout);
     this.#createQueues(triggers);
     everyMinute(triggers, this.functions.sweeper);
+    everyMinute(triggers, this.functions.rollCall);
   }
 
   #createStore(): MemoryDynamo {
@@ -96,7 +101,8 @@ export class World {
       now: () => this.scheduler.now,
       indexLagMs: () => {
         const fault = this.faults.decide('index', 'index entry');
-        return fault ? Math.floor(this.faults.detail(fault) ** 3 * 30_000) : random.between(0, 20);
+        if (fault) return Math.floor(this.faults.detail(fault) ** 3 * 30_000);
+        return this.#options.maxLagMs === 0 ? 0 : random.between(0, this.#options.maxLagMs);
       },
       onCommit: (changes, entries) => {
         this.history.push(...entries);
@@ -145,8 +151,14 @@ export class World {
   #createQueues(triggers: TriggerDeps): void {
     const { scheduler, functions } = this;
     // Visibility and tries as in infra/stacks/state.ts.
-    const define = (name: string, fn: keyof typeof functions, visibilityMs: number, fifo: boolean) => {
-      const options = { fifo, visibilityMs, maxReceives: 10 };
+    const define = (
+      name: string,
+      fn: keyof typeof functions,
+      visibilityMs: number,
+      fifo: boolean,
+      delayMs = 0,
+    ) => {
+      const options = { fifo, visibilityMs, maxReceives: 10, delayMs };
       const queue = new Queue(name, options, scheduler, this.random.fork(name));
       this.queues.set(name, queue);
       new QueueWorker(triggers, queue, functions[fn]);
@@ -154,7 +166,11 @@ export class World {
     define(queueNames.matcher, 'matcher', 150_000, true);
     define(queueNames.reconciler, 'reconciler', 150_000, true);
     define(queueNames.timers, 'timers', 60_000, false);
+    define(queueNames.drainer, 'drainer', 150_000, true, 5_000);
     define(queueNames.intake, 'agentEvents', 60_000, false);
+    const heartbeats = { visibilityMs: 85_000, retentionMs: 5 * 60_000 };
+    const random = this.random.fork('heartbeats');
+    this.queues.set(queueNames.heartbeats, new Queue(queueNames.heartbeats, heartbeats, scheduler, random));
   }
 
   #agentQueue(name: string): Queue {
@@ -218,17 +234,20 @@ export class World {
   }
 
   readonly #network: AgentNetwork = {
-    send: (agent, body, done) => {
-      const fault = this.faults.decide('net', `${agent.id} report`, netFaults);
+    send: (agent, body, isHeartbeat, done) => {
+      const queueName = isHeartbeat ? queueNames.heartbeats : queueNames.intake;
+      // Where it matters that nobody is thought lost, heartbeats get through; elsewhere they are as fallible as the rest.
+      const isSafe = isHeartbeat && this.#options.keepsHeartbeats;
+      const fault = isSafe ? undefined : this.faults.decide('net', `${agent.id} reports`, netFaults);
       const latencyMs = this.#latency();
       if (!agent.isLinked || this.outage.queues || fault?.kind === 'lostRequest') {
         this.scheduler.after(5_000, () => done(false));
         return;
       }
-      const lateMs = fault?.kind === 'late' ? Math.floor(this.faults.detail(fault) * 60_000) : 0;
+      const delayMs = fault?.kind === 'late' ? Math.floor(this.faults.detail(fault) * 60_000) : 0;
       this.scheduler.after(latencyMs, () => {
         this.trace.note(`${agent.id} reports`, () => body);
-        this.queues.get(queueNames.intake)?.send(body, { delayMs: lateMs });
+        this.queues.get(queueName)?.send(body, { delayMs });
         if (fault?.kind === 'lostAnswer') this.scheduler.after(5_000, () => done(false));
         else done(true);
       });
