@@ -14,7 +14,7 @@ import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts'
 import { createWakeFilter } from '../../../functions/matcher/wake-filter.ts';
 import { drainWake, matcherWake, reconcileWake } from '../../../functions/messages.ts';
 import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.ts';
-import type { Log, MetricPort } from '../../../functions/ports.ts';
+import type { Log, MetricPort, WorkflowPort } from '../../../functions/ports.ts';
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
 import { rollCall } from '../../../functions/roll-call/roll-call.ts';
@@ -40,6 +40,13 @@ import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { Container, LambdaFunction } from './lambda.ts';
 
 const cluster = 'sim';
+/** No scenario updates a job yet. */
+const noWorkflows: WorkflowPort = {
+  start: () => Promise.reject(new Error('updates are not simulated')),
+  isRunning: () => Promise.reject(new Error('updates are not simulated')),
+  answer: () => Promise.reject(new Error('updates are not simulated')),
+};
+
 /** Who reports for whom is tested elsewhere (test/functions/agent-events). */
 const identity = 'none' as const;
 export const tableNames = { stateTable: 'state', notesTable: 'notes' };
@@ -48,6 +55,7 @@ export const queueNames = {
   reconciler: 'reconciler.fifo',
   timers: 'timers',
   drainer: 'drainer.fifo',
+  updater: 'updater.fifo',
   intake: 'intake',
   heartbeats: 'heartbeats',
 };
@@ -113,7 +121,16 @@ export function createFunctions(platform: Platform): Readonly<Record<FunctionNam
       const { store, messages, agents, common } = partsOf(container);
       const events = createEventPort(platform.events(container), 'bus');
       const configs = createConfigCache(store);
-      const deps = { ...common, configs, messages, agents, events, cluster, queues: queueNames };
+      const deps = {
+        ...common,
+        configs,
+        messages,
+        agents,
+        events,
+        cluster,
+        queues: queueNames,
+        workflows: noWorkflows,
+      };
       return (event) => processBatch(event as DynamoDBStreamEvent, { ...deps, decode: decodeStreamRecord });
     }),
     matcher: define('matcher', (container) => {
@@ -168,6 +185,8 @@ export function createFunctions(platform: Platform): Readonly<Record<FunctionNam
         matcherQueueUrl: queueNames.matcher,
         reconcilerQueueUrl: queueNames.reconciler,
         drainerQueueUrl: queueNames.drainer,
+        updaterQueueUrl: queueNames.updater,
+        workflows: noWorkflows,
       };
       return (_event, remainingMs) =>
         sweep(remainingMs, { ...common, messages, shards: dueShards, ...queues });
