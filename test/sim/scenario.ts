@@ -40,7 +40,7 @@ interface Step {
  * mixed: anything goes. calm: nothing goes wrong, so everything must happen at once. outage: nothing goes wrong but one
  * long outage of the control plane, which must kill nothing.
  */
-export type ScenarioKind = 'mixed' | 'calm' | 'outage';
+type ScenarioKind = 'mixed' | 'calm' | 'outage';
 
 export interface Scenario {
   readonly seed: number;

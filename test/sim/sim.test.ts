@@ -3,8 +3,8 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { Totals } from './report.ts';
 import { pinnedSeeds } from './pinned.ts';
+import type { Totals } from './report.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 

@@ -1,11 +1,12 @@
 // Safety, checked at every commit to the store and every start of a process (design section 5): no state change that the
 // specification does not know, no end that is not the end, one live task per instance and it is of the newest
 // generation, no agent over its capacity, ledgers that add up, no task that runs in two places.
-import { jobPath, liveId } from '../../../shared/model/job-key.ts';
+
+import type { MachineState } from '../../../shared/domain/task/transitions.ts';
 import type { Agent, Ledger } from '../../../shared/model/agent.ts';
+import { jobPath, liveId } from '../../../shared/model/job-key.ts';
 import type { TaskLaunch } from '../../../shared/model/protocol.ts';
 import { isActive, isOnAgent, isTerminal, type Task, type TaskState } from '../../../shared/model/task.ts';
-import type { MachineState } from '../../../shared/domain/task/transitions.ts';
 import { decodeAgent, decodeLedger } from '../../../shared/store/codec/agent-row.ts';
 import { decodeTask } from '../../../shared/store/codec/task-row.ts';
 import { agentPrefix, ledgerPrefix, taskPrefix } from '../../../shared/store/keys.ts';

@@ -1,5 +1,5 @@
 // DynamoDB's expression language: conditions, key conditions, filters and updates, compiled once per text.
-import { isEqual, type Item, type Value } from './values.ts';
+import { type Item, isEqual, type Value } from './values.ts';
 
 export interface Scope {
   readonly item: Item;

@@ -1,4 +1,7 @@
 // The functions of the control plane as their handler files wire them, with the simulated platform in place of AWS.
+
+import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { Context, DynamoDBStreamEvent, SQSEvent } from 'aws-lambda';
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
 import { createApi } from '../../../functions/api/app.ts';
@@ -35,8 +38,6 @@ import type { DocumentSender } from '../../../shared/store/connection.ts';
 import { createDynamoStore } from '../../../shared/store/dynamo-store.ts';
 import { dueShards } from '../../../shared/store/keys.ts';
 import { decodeStreamRecord } from '../../../shared/store/stream.ts';
-import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { Container, LambdaFunction } from './lambda.ts';
 
 const cluster = 'sim';
