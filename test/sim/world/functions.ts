@@ -10,6 +10,7 @@ import { createEventPort } from '../../../functions/clients/event-port.ts';
 import { createHeartbeatQueue } from '../../../functions/clients/heartbeat-queue.ts';
 import { createMessagePort } from '../../../functions/clients/message-port.ts';
 import { drainPass } from '../../../functions/drainer/drain-pass.ts';
+import { createJobEnds } from '../../../functions/fanout/job-ends.ts';
 import { processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { matchPool } from '../../../functions/matcher/match-pool.ts';
@@ -125,6 +126,7 @@ export function createFunctions(platform: Platform): Readonly<Record<FunctionNam
       const deps = {
         ...common,
         configs,
+        jobEnds: createJobEnds(store),
         messages,
         agents,
         events,
