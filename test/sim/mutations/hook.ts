@@ -10,7 +10,7 @@ registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
     if (!url.endsWith(`/${file}`) || url.includes('/test/')) return loaded;
-    const source = String(loaded.source);
+    const source = Buffer.from(loaded.source as Uint8Array).toString();
     if (source.split(find).length !== 2) {
       console.error(`${file} does not hold what is to be replaced exactly once: ${find}`);
       process.exit(3);

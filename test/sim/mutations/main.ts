@@ -35,9 +35,9 @@ function hunt({ name }: Mutation): Promise<string | undefined> {
   ];
   return new Promise((resolve, reject) => {
     const env = { ...process.env, BOREALIS_MUTATION: name };
-    execFile(process.execPath, args, { env, maxBuffer: 1e8 }, (error, stdout, stderr) => {
+    execFile(process.execPath, args, { env, maxBuffer: 1e8 }, (_error, stdout, stderr) => {
       if (stdout === '') {
-        reject(new Error(`${name}: the simulator broke down`, { cause: new Error(stderr || String(error)) }));
+        reject(new Error(`${name}: the simulator broke down`, { cause: new Error(stderr.slice(0, 2_000)) }));
         return;
       }
       const { failed, seeds } = JSON.parse(stdout) as { seeds: number; failed: { failure: string }[] };

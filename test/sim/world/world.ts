@@ -145,7 +145,7 @@ export class World {
     const general = message.replaceAll(/agent \S+|work on \S+ \S+/g, '...');
     this.logged.set(general, (this.logged.get(general) ?? 0) + 1);
     if (fields?.from && fields.to) this.refused.add(`${fields.from as string}>${fields.to as string}`);
-    this.trace.note('log', () => `${message} ${String((fields?.error as Error | undefined)?.message ?? '')}`);
+    this.trace.note('log', () => `${message} ${(fields?.error as Error | undefined)?.message ?? ''}`);
   }
 
   #createQueues(triggers: TriggerDeps): void {
