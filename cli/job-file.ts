@@ -1,8 +1,10 @@
 // Job files on the command line: which job of the file is meant, and the values of --bind.
 import { readFile } from 'node:fs/promises';
+import type { JobFile } from '../shared/config/parse-job-file.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import type { JobSubmission } from '../shared/model/job.ts';
 import { jobPath } from '../shared/model/job-key.ts';
+import type { UpdateSettingsInput } from '../shared/model/update.ts';
 import { type JobTarget, parseWholeJob } from './keys.ts';
 
 /** Collects an option that may be given several times. */
@@ -48,12 +50,14 @@ export interface LoadedJob {
   readonly submission: JobSubmission;
   /** Cluster named by the key, else by the file. */
   readonly cluster?: string;
+  /** How the file says the job is updated. */
+  readonly update?: UpdateSettingsInput;
 }
 
 /** The one job that key and file name together; INVALID_CONFIG or INVALID_REQUEST with what to do otherwise. */
 export async function loadOneJob(options: LoadOptions): Promise<LoadedJob> {
   const target = options.key === undefined ? undefined : parseWholeJob(options.key);
-  const submissions = await loadSubmissions(options, target);
+  const { submissions, updates } = await loadJobs(options, target);
   const [submission, ...others] = submissions;
   if (submission === undefined || others.length > 0) {
     const held = submissions.map((one) => jobPath(one)).join(', ') || 'none';
@@ -63,13 +67,11 @@ export async function loadOneJob(options: LoadOptions): Promise<LoadedJob> {
     );
   }
   const cluster = target?.cluster ?? submission.cluster;
-  return { submission, ...(cluster !== undefined && { cluster }) };
+  const [update] = updates;
+  return { submission, ...(cluster !== undefined && { cluster }), ...(update && { update }) };
 }
 
-async function loadSubmissions(
-  options: LoadOptions,
-  target: JobTarget | undefined,
-): Promise<readonly JobSubmission[]> {
+async function loadJobs(options: LoadOptions, target: JobTarget | undefined): Promise<JobFile> {
   const bindings = parseBindings(options.bind ?? []);
   const parseOptions = {
     bindings,
@@ -86,8 +88,8 @@ async function loadSubmissions(
         },
       );
     });
-    return parseJobFile(text, { ...parseOptions, format: 'json', fileName: options.file }).submissions;
+    return parseJobFile(text, { ...parseOptions, format: 'json', fileName: options.file });
   }
   const { loadJobFile } = await import('../shared/config/load-job-file.ts');
-  return (await loadJobFile(options.file, parseOptions)).submissions;
+  return loadJobFile(options.file, parseOptions);
 }

@@ -30,13 +30,13 @@ export async function updateFromFile(
 ): Promise<FileUpdate> {
   const given = keyAndFile(first, second);
   const target = given.key === undefined ? undefined : parseTarget(given.key);
-  const { submission, cluster } = await loadOneJob({
+  const { submission, cluster, update } = await loadOneJob({
     file: given.file,
     key: target && formatKey(target.cluster, target.key),
     bind: words.bind,
     json: words.readJson,
   });
-  const settings = readSettings(words);
+  const settings = readSettings(words, update);
   const expectedVersion = readVersion(words.expectVersion);
   if (cluster !== undefined) await session.checkCluster(cluster);
   const { role, environment, name } = submission;

@@ -15,6 +15,7 @@ import {
 import { parseConstraint } from './constraint-text.ts';
 import { parseRanges } from './instance-ranges.ts';
 import { parseSizeMb } from './sizes.ts';
+import { fileUpdateSchema } from './update-settings.ts';
 
 const bindings = z
   .record(z.string(), z.unknown())
@@ -136,6 +137,9 @@ export const fileJobSchema = z.strictObject({
   task: taskFileSchema,
   healthCheck: healthCheckFileSchema.optional(),
   lifecycle: lifecycleFileSchema.optional(),
+  update: fileUpdateSchema
+    .optional()
+    .describe('How the job is updated, unless the command line says otherwise.'),
   partitionPolicy: partitionPolicySchema
     .optional()
     .describe(
@@ -165,8 +169,6 @@ export type JobFileDefinition = z.input<typeof fileSchema>;
 export const laterFields: ReadonlyMap<string, string> = new Map([
   ['cronSchedule', 'cron schedules'],
   ['cronCollisionPolicy', 'cron schedules'],
-  ['updateConfig', 'rolling updates'],
-  ['update', 'rolling updates'],
   ['announce', 'service discovery'],
   ['container', 'containers'],
   ['slaPolicy', 'SLA policies'],
@@ -175,6 +177,9 @@ export const laterFields: ReadonlyMap<string, string> = new Map([
 /** Aurora's words (without `_`, lower case) for fields that have another name here. */
 export const auroraNames: ReadonlyMap<string, string> = new Map([
   ['healthcheckconfig', 'healthCheck'],
+  ['updateconfig', 'update'],
+  ['waitforbatchcompletion', 'waitForBatch'],
+  ['maxpershardfailures', 'maxPerInstanceFailures'],
   ['healthchecker', 'healthCheck.http or healthCheck.shell'],
   ['shellcommand', 'command'],
   ['minduration', 'minDurationSecs'],

@@ -3,6 +3,7 @@
 import { BorealisError } from '../lib/errors.ts';
 import type { JobSubmission } from '../model/job.ts';
 import { type JobKey, jobPath } from '../model/job-key.ts';
+import type { UpdateSettingsInput } from '../model/update.ts';
 import type { Frame } from './bindings.ts';
 import type { SubmissionRules } from './check-submission.ts';
 import { fileSchema } from './job-file.ts';
@@ -35,6 +36,8 @@ export interface JobFile {
   readonly file: string;
   /** In file order; exactly one when a key was given. */
   readonly submissions: readonly JobSubmission[];
+  /** How each of them says it is updated, in the same order. */
+  readonly updates: readonly (UpdateSettingsInput | undefined)[];
 }
 
 /**
@@ -218,7 +221,13 @@ function keyText({ identity }: ParsedJob): string {
 function select(jobs: readonly ParsedJob[], options: JobFileOptions, report: Report): JobFile {
   const chosen = options.key === undefined ? jobs : [selectOne(jobs, options.key, report)];
   report.throwIfAny([...chosen.flatMap((job) => job.problems), ...duplicates(chosen)]);
-  return { file: report.file, submissions: chosen.flatMap((job) => job.submission ?? []) };
+  // Without problems each job has a submission.
+  const valid = chosen.filter((job) => job.submission !== undefined);
+  return {
+    file: report.file,
+    submissions: valid.flatMap((job) => job.submission ?? []),
+    updates: valid.map(({ update }) => update),
+  };
 }
 
 function selectOne(

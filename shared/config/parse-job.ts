@@ -5,6 +5,7 @@ import { formatInstances, normaliseInstances, subtractInstances } from '../model
 import type { JobSubmission } from '../model/job.ts';
 import type { InstanceRange } from '../model/job-key.ts';
 import type { TaskConfig } from '../model/task-config.ts';
+import type { UpdateSettingsInput } from '../model/update.ts';
 import { checkSubmission, type SubmissionRules } from './check-submission.ts';
 import { parseRanges } from './instance-ranges.ts';
 import { type FileJob, fileJobSchema } from './job-file.ts';
@@ -20,6 +21,7 @@ import {
   toValue,
 } from './source-tree.ts';
 import { filePath, toTaskConfig } from './to-task-config.ts';
+import { toUpdateSettings } from './update-settings.ts';
 
 export interface ParsedJob {
   /** What could be read of the key, to select jobs by it. */
@@ -27,6 +29,8 @@ export interface ParsedJob {
   readonly path: ConfigPath;
   /** Absent when there are problems. */
   readonly submission?: JobSubmission;
+  /** How the job says it is updated. */
+  readonly update?: UpdateSettingsInput;
   readonly problems: readonly TreeProblem[];
 }
 
@@ -59,6 +63,7 @@ export function parseJob(input: RenderInput, rules: SubmissionRules): ParsedJob 
     path: input.path,
     problems: dedupe(problems),
     ...(submission === undefined || problems.length > 0 ? {} : { submission }),
+    ...(base.job?.update && { update: toUpdateSettings(base.job.update) }),
   };
 }
 

@@ -53,12 +53,24 @@ const cases: readonly (readonly [name: string, text: string, expected: readonly 
   ],
   ['a field in the wrong object', `${job}ordering: []\n`, ['9:1 ordering | unknown field ordering here']],
   [
+    'settings of updates that cannot be',
+    `${job}update: { batch_size: 2, batches: [1, 2], pulseIntervalSecs: 5 }\n`,
+    [
+      '9:11 update.batch_size | unknown field batch_size, did you mean batchSize?',
+      '9:62 update.pulseIntervalSecs | the number 5 must be at least 60',
+    ],
+  ],
+  [
+    "Aurora's name for the settings",
+    `${job}update_config: {}\n`,
+    ['9:1 update_config | unknown field update_config, did you mean update?'],
+  ],
+  [
     'what comes in a later version',
-    `${job}cronSchedule: "* * * * *"\nupdate_config: {}\nsla_policy: {}\n`,
+    `${job}cronSchedule: "* * * * *"\nsla_policy: {}\n`,
     [
       '9:1 cronSchedule | cronSchedule is not supported yet',
-      '10:1 update_config | update_config is not supported yet',
-      '11:1 sla_policy | sla_policy is not supported yet',
+      '10:1 sla_policy | sla_policy is not supported yet',
     ],
   ],
   [

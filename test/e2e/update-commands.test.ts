@@ -79,10 +79,9 @@ describe('an update', () => {
     const stale = await borealis.cli('update', 'start', two, '--expect-version', String(plan.version + 1));
     expect(stale.code).toBe(4);
     expect(stale.stderr).toContain('the plan is stale');
-    const ran = await borealis.cli(
-      ...['update', 'start', two, '--batch-size', '2', '--wait-for-batch', '--watch', '0'],
-      ...['--expect-version', String(plan.version), '-m', 'version two', ...patience],
-    );
+    const words = ['--batch-size', '2', '--wait-for-batch', '--watch', '0', '-m', 'version two', ...patience];
+    const asSeen = ['--expect-version', String(plan.version)];
+    const ran = await borealis.cli('update', 'start', two, ...words, ...asSeen);
     expect(ran.code, ran.stderr).toBe(0);
     expect(ran.stderr.trimEnd().split('\n').at(-1)).toContain('ROLLED_FORWARD: 5 instances updated');
     expect(versionsOf(await borealis.job('forward'))).toEqual({
@@ -103,7 +102,7 @@ describe('an update', () => {
     const first = await borealis.cli('update', 'start', `${key}/1`, canary, '--watch', '0', ...patience);
     expect(first.code, first.stderr).toBe(0);
     const broken = version('backward', 3, 'broken', 'exit 3');
-    const ran = await borealis.cli('update', 'start', broken, '--watch', '30s', ...patience);
+    const ran = await borealis.cli('update', 'start', broken, '--watch', '3s', ...patience);
     expect(ran.code, ran.stderr).toBe(4);
     expect(ran.stderr).toMatch(/rolling back \(Latest failure: instance \d exited\.\)/);
     expect(ran.stderr.trimEnd().split('\n').at(-1)).toContain('ROLLED_BACK');
