@@ -17,7 +17,7 @@ export function createHandler(environment: Environment) {
   const sqs = createSqsClient();
   const { logger, metrics, log, meter } = createTelemetry('agent-events', env.BOREALIS_CLUSTER);
   const deps = {
-    store: createStore(env),
+    store: createStore(env, 'agent-events'),
     agents: createAgentCommandPort(sqs, createMessagePort(sqs), env.BOREALIS_CLUSTER),
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,

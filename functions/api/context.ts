@@ -8,12 +8,12 @@ import type {
 } from '../../shared/api/routes.ts';
 import type { IdentityMode } from '../../shared/domain/agent/identity.ts';
 import type { Clock, IdSource } from '../../shared/lib/ports.ts';
-import type { Store } from '../../shared/store/port.ts';
+import type { StoreOf } from '../../shared/store/rights.ts';
 import type { ConfigCache } from '../launch.ts';
 import type { Log } from '../ports.ts';
 
 export interface ApiDeps {
-  readonly store: Store;
+  readonly store: StoreOf<'api'>;
   readonly configs: ConfigCache;
   readonly clock: Clock;
   readonly ids: IdSource;

@@ -9,7 +9,7 @@ import { createApi } from './app.ts';
 /** Wires the API to the services the environment names. */
 export function createHandler(environment: Environment) {
   const env = parseEnv(apiEnvSchema, environment);
-  const store = createStore(env);
+  const store = createStore(env, 'api');
   const { log } = createTelemetry('api', env.BOREALIS_CLUSTER);
   return createApi({
     store,

@@ -20,7 +20,7 @@ export function createHandler(environment: Environment) {
   const { logger, metrics, log, meter } = createTelemetry('drainer', env.BOREALIS_CLUSTER);
   const messages = createMessagePort(createSqsClient());
   const deps = {
-    store: createStore(env),
+    store: createStore(env, 'drainer'),
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     log,

@@ -19,7 +19,7 @@ import { processBatch } from './process-batch.ts';
 /** Wires the stream consumer to the services the environment names. */
 export function createHandler(environment: Environment) {
   const env = parseEnv(fanoutEnvSchema, environment);
-  const store = createStore(env);
+  const store = createStore(env, 'fanout');
   const sqs = createSqsClient();
   const messages = createMessagePort(sqs);
   const { logger, metrics, log } = createTelemetry('fanout', env.BOREALIS_CLUSTER);

@@ -17,7 +17,7 @@ import { createWakeFilter } from './wake-filter.ts';
 /** Wires the matcher to the services the environment names. */
 export function createHandler(environment: Environment) {
   const env = parseEnv(matcherEnvSchema, environment);
-  const store = createStore(env);
+  const store = createStore(env, 'matcher');
   const messages = createMessagePort(createSqsClient());
   const { logger, metrics, log, meter } = createTelemetry('matcher', env.BOREALIS_CLUSTER);
   const { clock } = platform;

@@ -17,7 +17,7 @@ import { reconcileJob } from './reconcile-job.ts';
 /** Wires the reconciler to the services the environment names. */
 export function createHandler(environment: Environment) {
   const env = parseEnv(reconcilerEnvSchema, environment);
-  const store = createStore(env);
+  const store = createStore(env, 'reconciler');
   const messages = createMessagePort(createSqsClient());
   const { logger, metrics, log } = createTelemetry('reconciler', env.BOREALIS_CLUSTER);
   const deps = { store, timeouts: defaultTimeouts, flapping: defaultFlapping, log, ...platform };

@@ -16,7 +16,7 @@ import { type RollCallReport, rollCall } from './roll-call.ts';
 export function createHandler(environment: Environment) {
   const env = parseEnv(rollCallEnvSchema, environment);
   const { logger, metrics, log, meter } = createTelemetry('roll-call', env.BOREALIS_CLUSTER);
-  const store = createStore(env);
+  const store = createStore(env, 'roll-call');
   const sqs = createSqsClient();
   const deps = {
     store,

@@ -16,7 +16,7 @@ export function createHandler(environment: Environment) {
   const env = parseEnv(sweeperEnvSchema, environment);
   const { logger, metrics, log, meter } = createTelemetry('sweeper', env.BOREALIS_CLUSTER);
   const deps = {
-    store: createStore(env),
+    store: createStore(env, 'sweeper'),
     shards: dueShards,
     messages: createMessagePort(createSqsClient()),
     matcherQueueUrl: env.MATCHER_QUEUE_URL,

@@ -20,7 +20,7 @@ export function createHandler(environment: Environment) {
   const messages = createMessagePort(sqs);
   const { logger, metrics, log } = createTelemetry('timers', env.BOREALIS_CLUSTER);
   const deps = {
-    store: createStore(env),
+    store: createStore(env, 'timers'),
     messages,
     agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
     timersQueueUrl: env.TIMERS_QUEUE_URL,

@@ -20,7 +20,7 @@ import { wakeUpdate } from './wake-update.ts';
 /** Wires the updater to the services the environment names. */
 export function createHandler(environment: Environment) {
   const env = parseEnv(updaterEnvSchema, environment);
-  const store = createStore(env);
+  const store = createStore(env, 'updater');
   const { logger, metrics, log, meter } = createTelemetry('updater', env.BOREALIS_CLUSTER);
   const deps: UpdaterDeps = {
     store,

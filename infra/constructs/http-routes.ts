@@ -1,8 +1,9 @@
 // The HTTP API: one route for each entry of the route table, so that IAM policies can name them (design D11), and a
 // default route, so that an unknown path gets a problem document like every other failure. It takes the same
 // authorization: an unsigned request never starts a function.
-import { CfnOutput } from 'aws-cdk-lib';
+import { CfnOutput, RemovalPolicy } from 'aws-cdk-lib';
 import {
+  type CfnStage,
   HttpApi,
   HttpMethod,
   HttpNoneAuthorizer,
@@ -11,8 +12,10 @@ import {
 } from 'aws-cdk-lib/aws-apigatewayv2';
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers';
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { routes } from '../../shared/api/routes.ts';
+import { readSettings } from '../settings.ts';
 import type { ServiceFunction } from './service-function.ts';
 
 export interface HttpRoutesProps {
@@ -29,6 +32,7 @@ export class HttpRoutes extends Construct {
   constructor(scope: Construct, id: string, props: HttpRoutesProps) {
     super(scope, id);
     this.api = new HttpApi(this, 'Api', { apiName: props.name });
+    this.logAccess();
     // One permission for the API instead of one for each route: a function's policy has a size limit.
     const integration = new HttpLambdaIntegration('Handler', props.handler.function, {
       scopePermissionToRoute: false,
@@ -49,5 +53,27 @@ export class HttpRoutes extends Construct {
       authorizer,
     });
     new CfnOutput(this, 'Url', { value: this.api.apiEndpoint, description: 'Set BOREALIS_API to this.' });
+  }
+
+  /** One line a request: who asked for what and how it ended. Never a body or a query. */
+  private logAccess(): void {
+    const logs = new LogGroup(this, 'AccessLogs', {
+      retention: readSettings(this.node).logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    const fields = {
+      requestId: '$context.requestId',
+      time: '$context.requestTime',
+      route: '$context.routeKey',
+      path: '$context.path',
+      status: '$context.status',
+      latencyMs: '$context.responseLatency',
+      bytes: '$context.responseLength',
+      sourceIp: '$context.identity.sourceIp',
+      user: '$context.identity.userArn',
+      error: '$context.error.message',
+    };
+    const stage = this.api.defaultStage?.node.defaultChild as CfnStage;
+    stage.accessLogSettings = { destinationArn: logs.logGroupArn, format: JSON.stringify(fields) };
   }
 }

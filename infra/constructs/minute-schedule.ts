@@ -1,5 +1,6 @@
 // A function that runs once a minute. A run that fails is not repeated: the next minute is the retry.
 import { Duration } from 'aws-cdk-lib';
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Schedule, ScheduleExpression } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets';
 import { Construct } from 'constructs';
@@ -15,11 +16,23 @@ export interface MinuteScheduleProps {
 export class MinuteSchedule extends Construct {
   constructor(scope: Construct, id: string, props: MinuteScheduleProps) {
     super(scope, id);
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('scheduler.amazonaws.com') });
+    // The target's own grant would cover every version and alias too.
+    role.addToPolicy(
+      new PolicyStatement({
+        actions: ['lambda:InvokeFunction'],
+        resources: [props.worker.function.functionArn],
+      }),
+    );
     new Schedule(this, 'Schedule', {
       scheduleName: props.name,
       description: props.description,
       schedule: ScheduleExpression.rate(Duration.minutes(1)),
-      target: new LambdaInvoke(props.worker.function, { retryAttempts: 0, maxEventAge: Duration.minutes(1) }),
+      target: new LambdaInvoke(props.worker.function, {
+        retryAttempts: 0,
+        maxEventAge: Duration.minutes(1),
+        role: role.withoutPolicyUpdates(),
+      }),
     });
   }
 }

@@ -2,6 +2,7 @@
 // and its metadata says which source file it runs, so the embedded stack can run that file without a bundle.
 import { fileURLToPath } from 'node:url';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { type IGrantable, type IPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import {
   Architecture,
   type CfnFunction,
@@ -51,15 +52,23 @@ export interface ServiceFunctionProps<Env extends object> {
   readonly continuesItself?: boolean;
 }
 
-/** functions/NAME/handler.ts as an arm64 Lambda function with its own log group. */
-export class ServiceFunction<Env extends object = object> extends Construct {
+/** functions/NAME/handler.ts as an arm64 Lambda function with a log group and a role of its own. */
+export class ServiceFunction<Env extends object = object> extends Construct implements IGrantable {
   readonly function: NodejsFunction;
+  readonly grantPrincipal: IPrincipal;
   /** Physical name. */
   readonly functionName: string;
 
   constructor(scope: Construct, id: string, props: ServiceFunctionProps<Env>) {
     super(scope, id);
     this.functionName = `borealis-${props.cluster}-${props.name}`;
+    const logGroup = new LogGroup(this, 'Logs', {
+      retention: readSettings(this.node).logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    // Instead of the managed policy, which may write to every log group of the account.
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') });
+    logGroup.grantWrite(role);
     const entry = `functions/${props.name}/handler.ts`;
     this.function = new NodejsFunction(this, 'Function', {
       functionName: this.functionName,
@@ -81,12 +90,11 @@ export class ServiceFunction<Env extends object = object> extends Construct {
       loggingFormat: LoggingFormat.JSON,
       // The platform's own lines (start, report) would outweigh ours, and what they say is in the metrics.
       systemLogLevelV2: SystemLogLevel.WARN,
-      logGroup: new LogGroup(this, 'Logs', {
-        retention: readSettings(this.node).logRetentionDays,
-        removalPolicy: RemovalPolicy.DESTROY,
-      }),
+      logGroup,
+      role,
       bundling,
     });
+    this.grantPrincipal = role;
     (this.function.node.defaultChild as CfnFunction).addMetadata(entryMetadata, entry);
   }
 }

@@ -6,6 +6,7 @@ import { StartingPosition } from 'aws-cdk-lib/aws-lambda';
 import { DynamoEventSource, SqsDlq } from 'aws-cdk-lib/aws-lambda-event-sources';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
+import { explainWildcard } from './acknowledge.ts';
 import type { ServiceFunction } from './service-function.ts';
 
 export interface StreamConsumerProps {
@@ -19,6 +20,11 @@ export interface StreamConsumerProps {
 export class StreamConsumer extends Construct {
   constructor(scope: Construct, id: string, props: StreamConsumerProps) {
     super(scope, id);
+    explainWildcard(
+      props.consumer,
+      '*',
+      'For dynamodb:ListStreams only, which Lambda asks for when it connects a stream and the CDK library gives so.',
+    );
     props.consumer.function.addEventSource(
       new DynamoEventSource(props.table, {
         startingPosition: StartingPosition.TRIM_HORIZON,

@@ -18,6 +18,8 @@ import type {
   UpdaterEnv,
 } from '../../shared/api/env.ts';
 import { agentQueueName, updateWorkflowName } from '../../shared/model/names.ts';
+import { grantWide } from '../constructs/acknowledge.ts';
+import { grantStore } from '../constructs/grant-store.ts';
 import { HttpRoutes } from '../constructs/http-routes.ts';
 import { MinuteSchedule } from '../constructs/minute-schedule.ts';
 import { QueueWorker } from '../constructs/queue-worker.ts';
@@ -68,7 +70,7 @@ export class ControlPlaneStack extends Stack {
       memoryMb: 1024,
       environment: { ...base, AGENT_IDENTITY: settings.agentIdentity },
     });
-    grantData(api, state);
+    grantStore(api, state.tables, 'api');
     return new HttpRoutes(this, 'Http', {
       name: `borealis-${settings.cluster}`,
       handler: api,
@@ -95,7 +97,7 @@ export class ControlPlaneStack extends Stack {
         EVENT_BUS_NAME: state.bus.eventBusName,
       },
     });
-    grantData(fanout, state);
+    grantStore(fanout, state.tables, 'fanout');
     const { matcher, reconciler, timers, drainer, updater } = state.queues;
     for (const queue of [matcher, reconciler, timers, drainer, updater]) {
       queue.grantSendMessages(fanout.function);
@@ -124,7 +126,7 @@ export class ControlPlaneStack extends Stack {
       // A round goes on only while tasks wait that it had no time for.
       continuesItself: true,
     });
-    grantData(matcher, state);
+    grantStore(matcher, state.tables, 'matcher');
     state.queues.matcher.grantSendMessages(matcher.function);
     new QueueWorker(this, 'MatcherWork', { queue: state.queues.matcher, worker: matcher });
 
@@ -138,7 +140,7 @@ export class ControlPlaneStack extends Stack {
       // A round goes on only while instances are left that it had no time for.
       continuesItself: true,
     });
-    grantData(reconciler, state);
+    grantStore(reconciler, state.tables, 'reconciler');
     state.queues.reconciler.grantSendMessages(reconciler.function);
     new QueueWorker(this, 'ReconcilerWork', { queue: state.queues.reconciler, worker: reconciler });
 
@@ -151,7 +153,7 @@ export class ControlPlaneStack extends Stack {
       // A kill is repeated for as long as its task is being killed, with growing pauses.
       continuesItself: true,
     });
-    grantData(timers, state);
+    grantStore(timers, state.tables, 'timers');
     state.queues.timers.grantSendMessages(timers.function);
     this.grantAgentQueues(timers, cluster);
     new QueueWorker(this, 'TimersWork', { queue: state.queues.timers, worker: timers });
@@ -165,7 +167,7 @@ export class ControlPlaneStack extends Stack {
       timeout: workTimeout.agentEvents,
       environment: { ...base, AGENT_IDENTITY: settings.agentIdentity },
     });
-    grantData(agentEvents, state);
+    grantStore(agentEvents, state.tables, 'agent-events');
     this.grantAgentQueues(agentEvents, settings.cluster);
     new QueueWorker(this, 'AgentEventsWork', { queue: state.queues.agentReports, worker: agentEvents });
   }
@@ -184,7 +186,7 @@ export class ControlPlaneStack extends Stack {
         UPDATE_TURNS_PER_EXECUTION: String(settings.updateTurns),
       },
     });
-    grantData(updater, state);
+    grantStore(updater, state.tables, 'updater');
     this.grantWorkflow(updater, cluster, 'states:SendTaskSuccess');
     new QueueWorker(this, 'UpdaterWork', { queue: state.queues.updater, worker: updater });
     new UpdateWorkflow(this, 'UpdateWorkflow', {
@@ -216,8 +218,12 @@ export class ControlPlaneStack extends Stack {
       resourceName: `${updateWorkflowName(cluster)}:*`,
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     });
-    const resource = action === 'states:DescribeExecution' ? executions : this.updateWorkflowArn(cluster);
-    worker.function.addToRolePolicy(new PolicyStatement({ actions: [action], resources: [resource] }));
+    if (action === 'states:DescribeExecution') {
+      const because = 'Executions are made while the cluster runs; only the name of their workflow is known.';
+      return grantWide(worker, { actions: [action], resources: [executions], because });
+    }
+    const resources = [this.updateWorkflowArn(cluster)];
+    worker.function.addToRolePolicy(new PolicyStatement({ actions: [action], resources }));
   }
 
   private commands({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
@@ -259,7 +265,7 @@ export class ControlPlaneStack extends Stack {
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
       },
     });
-    grantData(sweeper, state);
+    grantStore(sweeper, state.tables, 'sweeper');
     state.queues.updater.grantSendMessages(sweeper.function);
     this.grantWorkflow(sweeper, settings.cluster, 'states:DescribeExecution');
     state.queues.drainer.grantSendMessages(sweeper.function);
@@ -283,7 +289,7 @@ export class ControlPlaneStack extends Stack {
       // A pass follows a pass, each after a pause, while there are agents to be emptied.
       continuesItself: true,
     });
-    grantData(drainer, state);
+    grantStore(drainer, state.tables, 'drainer');
     state.queues.drainer.grantSendMessages(drainer.function);
     new QueueWorker(this, 'DrainerWork', { queue: state.queues.drainer, worker: drainer });
   }
@@ -303,7 +309,7 @@ export class ControlPlaneStack extends Stack {
         HEARTBEAT_QUEUE_URL: state.heartbeats.queueUrl,
       },
     });
-    grantData(rollCall, state);
+    grantStore(rollCall, state.tables, 'roll-call');
     state.heartbeats.grantSendMessages(rollCall.function);
     state.heartbeats.grantConsumeMessages(rollCall.function);
     new MinuteSchedule(this, 'CallRoll', {
@@ -315,31 +321,11 @@ export class ControlPlaneStack extends Stack {
 
   /** Rights on the command queues of this cluster's agents, which are made while the cluster runs. */
   private grantAgentQueues(worker: ServiceFunction, cluster: string, more: readonly string[] = []): void {
-    worker.function.addToRolePolicy(
-      new PolicyStatement({
-        actions: ['sqs:CreateQueue', 'sqs:GetQueueUrl', 'sqs:SendMessage', ...more],
-        resources: [this.formatArn({ service: 'sqs', resource: agentQueueName(cluster, '*') })],
-      }),
-    );
-  }
-}
-
-/** Reads and conditional writes of items; nothing that changes a table itself, and no scans. */
-function grantData(worker: ServiceFunction, state: StateStack): void {
-  for (const table of [state.tables.state, state.tables.notes]) {
-    table.grant(
-      worker.function,
-      'dynamodb:GetItem',
-      'dynamodb:BatchGetItem',
-      'dynamodb:Query',
-      'dynamodb:PutItem',
-      'dynamodb:UpdateItem',
-      'dynamodb:DeleteItem',
-      'dynamodb:BatchWriteItem',
-      'dynamodb:ConditionCheckItem',
-      // Batches of statements (shared/store/tx/) have rights of their own.
-      'dynamodb:PartiQLInsert',
-      'dynamodb:PartiQLUpdate',
-    );
+    grantWide(worker, {
+      actions: ['sqs:CreateQueue', 'sqs:GetQueueUrl', 'sqs:SendMessage', ...more],
+      resources: [this.formatArn({ service: 'sqs', resource: agentQueueName(cluster, '*') })],
+      because:
+        "The agents' queues are made while the cluster runs, so only the prefix of their names is known.",
+    });
   }
 }

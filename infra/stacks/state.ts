@@ -16,6 +16,7 @@ import {
   intakeQueueName,
 } from '../../shared/model/names.ts';
 import { notesTable, stateTable } from '../../shared/store/tables.ts';
+import { acknowledge } from '../constructs/acknowledge.ts';
 import { AgentQueues } from '../constructs/agent-queues.ts';
 import { DlqAlarm } from '../constructs/dlq-alarm.ts';
 import { QueueWithDlq } from '../constructs/queue-with-dlq.ts';
@@ -115,6 +116,11 @@ export class StateStack extends Stack {
       enforceSSL: true,
       removalPolicy: RemovalPolicy.DESTROY,
     });
+    acknowledge(
+      this.streamDeadLetters,
+      'AwsSolutions-SQS3',
+      "It is itself where the stream's consumer leaves what it gives up on; nothing consumes it.",
+    );
     new DlqAlarm(this, 'StreamUndeliverable', {
       deadLetters: this.streamDeadLetters,
       entry: 'stream-dead-letters',

@@ -29,6 +29,7 @@ import {
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import { Construct } from 'constructs';
+import { acknowledge, explainWildcard } from '../constructs/acknowledge.ts';
 import type { ServiceFunction } from '../constructs/service-function.ts';
 
 export interface UpdateWorkflowProps {
@@ -69,11 +70,26 @@ export class UpdateWorkflow extends Construct {
     which.otherwise(
       new Fail(this, 'Failed', { error: 'UpdateFailed', cause: 'The update ended as FAILED or ERROR.' }),
     );
-    new StateMachine(this, 'StateMachine', {
+    const machine = new StateMachine(this, 'StateMachine', {
       stateMachineName: props.name,
       comment: 'A rolling update, batch by batch, and its reverse.',
       definitionBody: DefinitionBody.fromChainable(verdict),
     });
+    explainWildcard(
+      machine,
+      `${props.updater.function.functionArn}:*`,
+      'Versions and aliases of the one function it calls: the CDK library gives the right to them with it.',
+    );
+    acknowledge(
+      machine,
+      'AwsSolutions-SF1',
+      'A standard workflow keeps the history of each execution for 90 days by itself; logs would be paid for on top.',
+    );
+    acknowledge(
+      machine,
+      'AwsSolutions-SF2',
+      'The way of an update is in its history and its row; traces would be paid for and say nothing more.',
+    );
   }
 
   /** Everything that is carried from state to state. */

@@ -52,6 +52,17 @@ export function pendingContract(subject: () => StoreUnderTest): void {
     });
   });
 
+  describe('countPending', () => {
+    it('counts the waiting tasks of one pool', async () => {
+      const store = subject().store();
+      const pool = unique('pool');
+      const name = unique('job');
+      await store.insertTasks([...makeTasks(30, { name, pool }), makeTask({ name: unique('job') })]);
+      expect(await store.countPending(pool)).toBe(30);
+      expect(await store.countPending(unique('pool'))).toBe(0);
+    });
+  });
+
   describe('pendingPools', () => {
     it('names pools while they have a waiting task', async () => {
       const pool = unique('pool');

@@ -41,4 +41,4 @@ export function nagFindings(context: Readonly<Record<string, unknown>> = {}): Na
 /** What whoever sees a finding is told to do about it. */
 export const nagAdvice =
   'Change the construct so that the rule holds. Where it should not hold, say why beside the construct with ' +
-  'acknowledge() or allowWildcard() of infra/constructs/acknowledge.ts.';
+  'acknowledge() or grantWide() of infra/constructs/acknowledge.ts.';

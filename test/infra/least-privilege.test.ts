@@ -1,0 +1,153 @@
+// What the functions' roles may do: no more than their code calls, no wildcard without a reason, nothing unencrypted.
+import { readFileSync } from 'node:fs';
+import { build } from 'esbuild';
+import { describe, expect, it } from 'vitest';
+import { flattened } from '../../infra/constructs/acknowledge.ts';
+import { type StoreUser, storeRights, storeUse } from '../../shared/store/rights.ts';
+import { grantsOf, type TemplateResource, templateResources } from './templates.ts';
+
+const resources = templateResources();
+const grants = grantsOf(resources, flattened);
+const ofType = (type: string): TemplateResource[] => resources.filter((resource) => resource.type === type);
+
+/** `stack/logical id` of a function's role. */
+function roleOf(functionName: string): string {
+  const found = ofType('AWS::Lambda::Function').find(
+    ({ properties }) => properties.FunctionName === `borealis-test-${functionName}`,
+  );
+  expect(found, `there is no function ${functionName}`).toBeDefined();
+  return `${found?.stack}/${found?.properties.Role['Fn::GetAtt'][0]}`;
+}
+
+describe('wildcards in rights', () => {
+  const wild = grants.flatMap(({ role, actions, resources: on }) =>
+    [...actions, ...on].filter((text) => text.includes('*')).map((text) => ({ role, text })),
+  );
+
+  it('each have a written reason, of at least a sentence', () => {
+    const reasonOf = ({ role, text }: { role: string; text: string }): unknown => {
+      const holder = resources.find(({ stack, id }) => `${stack}/${id}` === role);
+      const reasons = (holder?.metadata['borealis:wildcards'] ?? {}) as Record<string, string>;
+      return reasons[text];
+    };
+    const bare = wild.filter((found) => String(reasonOf(found) ?? '').length < 40);
+    expect(
+      bare,
+      'Name the resource, or grant it with grantWide({ because }) of infra/constructs/acknowledge.ts',
+    ).toEqual([]);
+  });
+
+  it('are never in an action', () => {
+    expect(grants.flatMap(({ actions }) => actions).filter((action) => action.includes('*'))).toEqual([]);
+  });
+
+  it('are these: names made at run time, and actions that know no resource', () => {
+    expect([...new Set(wild.map(({ text }) => text))].toSorted()).toEqual([
+      '*',
+      'arn:<AWS::Partition>:sqs:<AWS::Region>:<AWS::AccountId>:borealis-test-agent-*',
+    ]);
+    const everywhere = grants
+      .filter(({ resources: on }) => on.includes('*'))
+      .flatMap(({ actions }) => actions);
+    expect(everywhere.toSorted()).toEqual(['dynamodb:ListStreams', 'sqs:ListQueues']);
+  });
+
+  it('come from no managed policy', () => {
+    const managed = ofType('AWS::IAM::Role').flatMap(({ properties }) => properties.ManagedPolicyArns ?? []);
+    expect(managed, 'Grant what is needed; managed policies are wide').toEqual([]);
+  });
+});
+
+describe.each(Object.keys(storeUse) as StoreUser[])('the role of %s on the tables', (user) => {
+  it('may do exactly what the store methods it uses send', () => {
+    const expected = new Set(
+      storeUse[user].flatMap((method) =>
+        storeRights[method].map((right) => {
+          const [place = '', action = ''] = right.split(' ');
+          return `dynamodb:${action} ${place}`;
+        }),
+      ),
+    );
+    const actual = new Set(
+      grants
+        .filter(({ role }) => role === roleOf(user))
+        .flatMap(({ actions, resources: on }) =>
+          actions.flatMap((action) => on.map((one) => [action, one] as const)),
+        )
+        .filter(([action, one]) => action.startsWith('dynamodb:') && !one.includes('Stream') && one !== '*')
+        .map(([action, one]) => `${action} ${placeOf(one)}`),
+    );
+    expect([...actual].toSorted()).toEqual([...expected].toSorted());
+  });
+
+  it('covers no method that its code does not call', async () => {
+    const text = await sourcesOf(user);
+    const unused = storeUse[user].filter((method) => !new RegExp(`\\.${method}\\b`).test(text));
+    expect(unused, `Take them out of storeUse['${user}'] in shared/store/rights.ts`).toEqual([]);
+  });
+});
+
+function placeOf(arn: string): string {
+  const index = /\/index\/(\w+)$/.exec(arn)?.[1];
+  if (index !== undefined) return index;
+  return /NotesTable/.test(arn) ? 'notes' : 'state';
+}
+
+/** Text of everything under functions/ that goes into a function's bundle, but the choice of methods itself. */
+async function sourcesOf(user: StoreUser): Promise<string> {
+  const { metafile } = await build({
+    entryPoints: [`functions/${user}/handler.ts`],
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    write: false,
+    metafile: true,
+    outdir: 'unused',
+    logLevel: 'silent',
+    loader: { '.json': 'json' },
+  });
+  return Object.keys(metafile.inputs)
+    .filter((file) => file.startsWith('functions/'))
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
+}
+
+describe('encryption', () => {
+  it('at rest covers every queue', () => {
+    const bare = ofType('AWS::SQS::Queue').filter(
+      ({ properties }) => properties.SqsManagedSseEnabled !== true && properties.KmsMasterKeyId === undefined,
+    );
+    expect(
+      bare.map(({ id }) => id),
+      'Use QueueEncryption.SQS_MANAGED',
+    ).toEqual([]);
+  });
+
+  it.each([
+    ['AWS::SQS::Queue', 'AWS::SQS::QueuePolicy', 'Queues'],
+    ['AWS::SNS::Topic', 'AWS::SNS::TopicPolicy', 'Topics'],
+  ])('in transit is enforced on every %s', (type, policyType, key) => {
+    const guarded = ofType(policyType)
+      .filter(({ properties }) =>
+        (properties.PolicyDocument.Statement as { Effect: string; Condition?: unknown }[]).some(
+          ({ Effect, Condition }) =>
+            Effect === 'Deny' && JSON.stringify(Condition) === '{"Bool":{"aws:SecureTransport":"false"}}',
+        ),
+      )
+      .flatMap(({ stack, properties }) =>
+        (properties[key] as { Ref: string }[]).map(({ Ref }) => `${stack}/${Ref}`),
+      );
+    const bare = ofType(type).filter(({ stack, id }) => !guarded.includes(`${stack}/${id}`));
+    expect(
+      bare.map(({ id }) => id),
+      'Set enforceSSL: true',
+    ).toEqual([]);
+  });
+
+  it('keeps every log group for a bounded time', () => {
+    const groups = ofType('AWS::Logs::LogGroup');
+    expect(groups.length).toBeGreaterThan(0);
+    for (const { properties } of groups) expect(properties.RetentionInDays).toBeLessThanOrEqual(3653);
+  });
+});
