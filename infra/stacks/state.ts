@@ -107,6 +107,11 @@ export class StateStack extends Stack {
       enforceSSL: true,
     });
     this.commands = this.commandsIntake(cluster, alarmTopic);
+    acknowledge(
+      this.heartbeats,
+      'AwsSolutions-SQS3',
+      'A heartbeat that was not read in time says nothing any more: there is nothing to keep or to redrive.',
+    );
     // Here, because the functions that make such queues are gone when this stack is deleted.
     new AgentQueues(this, 'AgentQueues', cluster);
     this.streamDeadLetters = new Queue(this, 'StreamDeadLetters', {

@@ -25,12 +25,12 @@ describe('wildcards in rights', () => {
   );
 
   it('each have a written reason, of at least a sentence', () => {
-    const reasonOf = ({ role, text }: { role: string; text: string }): unknown => {
+    const reasonOf = ({ role, text }: { role: string; text: string }): string => {
       const holder = resources.find(({ stack, id }) => `${stack}/${id}` === role);
       const reasons = (holder?.metadata['borealis:wildcards'] ?? {}) as Record<string, string>;
-      return reasons[text];
+      return reasons[text] ?? '';
     };
-    const bare = wild.filter((found) => String(reasonOf(found) ?? '').length < 40);
+    const bare = wild.filter((found) => reasonOf(found).length < 40);
     expect(
       bare,
       'Name the resource, or grant it with grantWide({ because }) of infra/constructs/acknowledge.ts',
