@@ -41,11 +41,7 @@ describe('wildcards in rights', () => {
     expect(grants.flatMap(({ actions }) => actions).filter((action) => action.includes('*'))).toEqual([]);
   });
 
-  it('are these: names made at run time, and actions that know no resource', () => {
-    expect([...new Set(wild.map(({ text }) => text))].toSorted()).toEqual([
-      '*',
-      'arn:<AWS::Partition>:sqs:<AWS::Region>:<AWS::AccountId>:borealis-test-agent-*',
-    ]);
+  it('cover everything only for actions that know no resource', () => {
     const everywhere = grants
       .filter(({ resources: on }) => on.includes('*'))
       .flatMap(({ actions }) => actions);
