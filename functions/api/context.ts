@@ -8,12 +8,13 @@ import type {
 } from '../../shared/api/routes.ts';
 import type { IdentityMode } from '../../shared/domain/agent/identity.ts';
 import type { Clock, IdSource } from '../../shared/lib/ports.ts';
-import type { StoreOf } from '../../shared/store/rights.ts';
+import type { StoreOf, StoreUser } from '../../shared/store/rights.ts';
 import type { ConfigCache } from '../launch.ts';
 import type { Log } from '../ports.ts';
 
-export interface ApiDeps {
-  readonly store: StoreOf<'api'>;
+/** What handlers need; `U` is the function they run in, which says what of the store there is. */
+export interface DepsOf<U extends StoreUser> {
+  readonly store: StoreOf<U>;
   readonly configs: ConfigCache;
   readonly clock: Clock;
   readonly ids: IdSource;
@@ -26,6 +27,11 @@ export interface ApiDeps {
   /** Of the software. */
   readonly version: string;
 }
+
+/** Of every handler of the API. */
+export type ApiDeps = DepsOf<'api'>;
+/** Of the handlers that change jobs and updates: commands of other services run them too. */
+export type ChangeDeps = DepsOf<'api'> | DepsOf<'commands'>;
 
 /** One request, validated by the schemas of its route. */
 export interface ApiRequest<N extends RouteName> {
@@ -40,9 +46,9 @@ export interface ApiRequest<N extends RouteName> {
   readonly principal: string | undefined;
 }
 
-export type ResourceHandler<N extends RouteName> = (
+export type ResourceHandler<N extends RouteName, D = ApiDeps> = (
   request: ApiRequest<N>,
-  deps: ApiDeps,
+  deps: D,
 ) => Promise<RouteResponse<N>>;
 
 /** One handler per route: a route without one does not compile. */

@@ -9,14 +9,14 @@ import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { isActive } from '../../shared/model/task.ts';
 import { checkConfigs } from './check-configs.ts';
 import { clientToken, tokenReused } from './client-token.ts';
-import type { ApiDeps, ResourceHandler } from './context.ts';
+import type { ChangeDeps, ResourceHandler } from './context.ts';
 import { visitTasks } from './job-tasks.ts';
 import { jobViews } from './views.ts';
 
 /** Tries when the stored job of this name changes while it is looked at. */
 const maxTries = 5;
 
-export const createJob: ResourceHandler<'createJob'> = async (request, deps) => {
+export const createJob: ResourceHandler<'createJob', ChangeDeps> = async (request, deps) => {
   const submission = request.body;
   checkKey(request.params, submission);
   checkConfigs(submission);
@@ -55,7 +55,7 @@ export const createJob: ResourceHandler<'createJob'> = async (request, deps) => 
   );
 };
 
-async function accepted(job: Job, deps: ApiDeps): Promise<Accepted> {
+async function accepted(job: Job, deps: ChangeDeps): Promise<Accepted> {
   const [view] = await jobViews([job], deps.configs);
   if (!view) throw new BorealisError('INTERNAL', `job ${jobPath(job)} cannot be shown; it is stored`);
   return {
@@ -73,7 +73,7 @@ function checkKey(path: JobKey, body: JobKey): void {
 }
 
 /** Everything asked for is carried out, and no task of it is active any more. */
-async function hasEnded(job: Job, deps: ApiDeps): Promise<boolean> {
+async function hasEnded(job: Job, deps: ChangeDeps): Promise<boolean> {
   if (needsReconcile(job)) return false;
   let active = false;
   await visitTasks(deps.store, job, (tasks) => {

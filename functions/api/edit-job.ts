@@ -19,14 +19,14 @@ import { type InstanceRange, type JobKey, jobPath } from '../../shared/model/job
 import { isActive } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import { clientToken, tokenReused } from './client-token.ts';
-import type { ApiDeps, ResourceHandler } from './context.ts';
+import type { ChangeDeps, ResourceHandler } from './context.ts';
 import { existingJob, visitTasks } from './job-tasks.ts';
 import { jobViews } from './views.ts';
 
 const maxTries = 10;
 const readsAtOnce = 4;
 
-export const killJob: ResourceHandler<'killJob'> = (request, deps) =>
+export const killJob: ResourceHandler<'killJob', ChangeDeps> = (request, deps) =>
   edit('kill', request, deps, async (job) => {
     const { body, user } = request;
     const ranges = body.instances === undefined ? 'all' : checkedRanges(body.instances);
@@ -35,7 +35,7 @@ export const killJob: ResourceHandler<'killJob'> = (request, deps) =>
     return { next, message: next === job ? 'No tasks to kill.' : `${count} instances are being killed` };
   });
 
-export const restartJob: ResourceHandler<'restartJob'> = (request, deps) =>
+export const restartJob: ResourceHandler<'restartJob', ChangeDeps> = (request, deps) =>
   edit('restart', request, deps, async (job) => {
     const { body, user } = request;
     const ranges =
@@ -46,7 +46,7 @@ export const restartJob: ResourceHandler<'restartJob'> = (request, deps) =>
     return { next, message: `${countInstances(ranges)} instances are being restarted` };
   });
 
-export const addInstances: ResourceHandler<'addInstances'> = (request, deps) =>
+export const addInstances: ResourceHandler<'addInstances', ChangeDeps> = (request, deps) =>
   edit('add', request, deps, async (job) => {
     const { body } = request;
     const template = body.template ?? desiredInstances(job).at(-1)?.[1];
@@ -78,7 +78,7 @@ interface EditRequest {
 async function edit(
   what: string,
   { params: key, body, headers }: EditRequest,
-  deps: ApiDeps,
+  deps: ChangeDeps,
   change: (job: Job) => Promise<{ readonly next: Job; readonly message: string }>,
 ): Promise<Accepted> {
   const token = clientToken(headers, { what, key, body });
@@ -102,7 +102,7 @@ async function edit(
   );
 }
 
-async function answer(job: Job, message: string, deps: ApiDeps): Promise<Accepted> {
+async function answer(job: Job, message: string, deps: ChangeDeps): Promise<Accepted> {
   const [view] = await jobViews([job], deps.configs);
   if (!view) throw new BorealisError('INTERNAL', `job ${jobPath(job)} cannot be shown; the change is stored`);
   return { job: view, message };
@@ -121,7 +121,7 @@ function checkedRanges(ranges: readonly InstanceRange[]): InstanceRange[] {
 async function allActive(
   job: Job,
   ranges: readonly InstanceRange[],
-  deps: ApiDeps,
+  deps: ChangeDeps,
 ): Promise<readonly InstanceRange[]> {
   const idle = subtractInstances(ranges, await activeAmong(job, ranges, deps));
   if (idle.length === 0) return ranges;
@@ -135,7 +135,7 @@ async function allActive(
 async function activeAmong(
   job: Job,
   ranges: readonly InstanceRange[],
-  deps: ApiDeps,
+  deps: ChangeDeps,
 ): Promise<InstanceRange[]> {
   const active: InstanceRange[] = [];
   const note = (tasks: readonly { state: Parameters<typeof isActive>[0]; instance: number }[]) => {

@@ -6,7 +6,7 @@ import { contentId } from '../../shared/lib/hash.ts';
 import type { JobSubmission } from '../../shared/model/job.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
 import { tokenReused } from '../api/client-token.ts';
-import type { ApiDeps } from '../api/context.ts';
+import type { DepsOf } from '../api/context.ts';
 import { createJob } from '../api/create-job.ts';
 import { addInstances, killJob, restartJob } from '../api/edit-job.ts';
 import {
@@ -18,6 +18,9 @@ import {
 } from '../api/updates/call-update.ts';
 import { startUpdate } from '../api/updates/start-update.ts';
 
+/** What carrying out takes. */
+export type CarryOutDeps = DepsOf<'commands'>;
+
 /** Who asks, and the client token that makes it happen once. */
 export interface Sender {
   readonly user: string;
@@ -27,7 +30,7 @@ export interface Sender {
 type Done = Promise<{ readonly message: string }>;
 
 /** Answers what the API would say; throws what it would refuse. */
-export async function carryOut(command: Command, sender: Sender, deps: ApiDeps): Promise<string> {
+export async function carryOut(command: Command, sender: Sender, deps: CarryOutDeps): Promise<string> {
   const { role, environment, name } = command;
   const params = { role, environment, name };
   const { user, token } = sender;
@@ -59,7 +62,7 @@ export async function carryOut(command: Command, sender: Sender, deps: ApiDeps):
 type UpdateCall = Extract<Command, { updateId: string }>;
 type CallRequest = Omit<Parameters<typeof pauseUpdate>[0], 'params' | 'body'> & { readonly params: JobKey };
 
-async function callUpdate(command: UpdateCall, request: CallRequest, deps: ApiDeps): Done {
+async function callUpdate(command: UpdateCall, request: CallRequest, deps: CarryOutDeps): Done {
   const params = { ...request.params, updateId: command.updateId };
   switch (command.action) {
     case 'pause':
@@ -81,7 +84,7 @@ async function callUpdate(command: UpdateCall, request: CallRequest, deps: ApiDe
  * For requests whose writes take no token. A crash between the work and the note makes it happen again, which changes
  * nothing unless somebody asked for the contrary in between; later repetitions change nothing whatever happened.
  */
-async function onlyOnce(command: Command, value: string, work: () => Done, { store }: ApiDeps): Done {
+async function onlyOnce(command: Command, value: string, work: () => Done, { store }: CarryOutDeps): Done {
   const requestHash = contentId(command);
   const used = await store.tokenRequest(value);
   if (used !== undefined && used !== requestHash) throw tokenReused();

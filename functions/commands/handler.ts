@@ -16,7 +16,7 @@ import { processCommands } from './process-commands.ts';
 /** Wires the consumer to the services the environment names. */
 export function createHandler(environment: Environment) {
   const env = parseEnv(commandsEnvSchema, environment);
-  const store = createStore(env);
+  const store = createStore(env, 'commands');
   const { logger, metrics, log, meter } = createTelemetry('commands', env.BOREALIS_CLUSTER);
   const deps = {
     store,

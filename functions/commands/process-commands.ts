@@ -4,14 +4,14 @@ import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda';
 import type { Command } from '../../shared/api/commands.ts';
 import { BorealisError, isBorealisError } from '../../shared/lib/errors.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
-import type { ApiDeps } from '../api/context.ts';
+import type { DepsOf } from '../api/context.ts';
 import type { MetricPort } from '../ports.ts';
 import { about } from '../request-scope.ts';
 import { carryOut } from './carry-out.ts';
 import { commandToken, type Delivery, openMessage, readCommand } from './read-command.ts';
 import { type RejectDeps, reject } from './reject.ts';
 
-export interface CommandDeps extends ApiDeps, RejectDeps {
+export interface CommandDeps extends DepsOf<'commands'>, RejectDeps {
   /** How often the queue delivers a message before it gives it up. */
   readonly maxTries: number;
   readonly meter: MetricPort;

@@ -239,7 +239,7 @@ export class ControlPlaneStack extends Stack {
         COMMAND_TRIES: commandTries,
       },
     });
-    grantData(commands, state);
+    grantStore(commands, state.tables, 'commands');
     state.bus.grantPutEventsTo(commands.function);
     state.commands.deadLetters.grantSendMessages(commands.function);
     new QueueWorker(this, 'CommandsWork', {

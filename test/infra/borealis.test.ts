@@ -306,7 +306,7 @@ describe('the update workflow', () => {
       (at(Properties, 'PolicyDocument.Statement') as unknown[]).flatMap((statement) =>
         ([at(statement, 'Action')].flat() as string[])
           .filter((action) => action.startsWith('states:'))
-          .map((action) => `${path.replace(/^.*\/(\w+?)Function.*$/, '$1')} ${action}`),
+          .map((action) => `${path.replace(/^.*\/(\w+?)RoleDefaultPolicy.*$/, '$1')} ${action}`),
       ),
     );
     expect(statements.toSorted()).toEqual([

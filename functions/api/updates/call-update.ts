@@ -4,7 +4,7 @@ import type { UpdateCall } from '../../../shared/domain/update/status-machine.ts
 import type { JobKey } from '../../../shared/model/job-key.ts';
 import { isTerminalUpdate, type UpdateRecord } from '../../../shared/model/update.ts';
 import { changeUpdate } from '../../updater/change-update.ts';
-import type { ApiDeps, ResourceHandler } from '../context.ts';
+import type { ChangeDeps, ResourceHandler } from '../context.ts';
 import { findUpdate } from './find-update.ts';
 import { updateView } from './views.ts';
 
@@ -14,17 +14,19 @@ interface Request {
   readonly user: string;
 }
 
-export const pauseUpdate: ResourceHandler<'pauseUpdate'> = (request, deps) => call('pause', request, deps);
+export const pauseUpdate: ResourceHandler<'pauseUpdate', ChangeDeps> = (request, deps) =>
+  call('pause', request, deps);
 
-export const resumeUpdate: ResourceHandler<'resumeUpdate'> = (request, deps) => call('resume', request, deps);
+export const resumeUpdate: ResourceHandler<'resumeUpdate', ChangeDeps> = (request, deps) =>
+  call('resume', request, deps);
 
-export const rollbackUpdate: ResourceHandler<'rollbackUpdate'> = (request, deps) =>
+export const rollbackUpdate: ResourceHandler<'rollbackUpdate', ChangeDeps> = (request, deps) =>
   call('rollback', request, deps);
 
-export const abortUpdate: ResourceHandler<'abortUpdate'> = (request, deps) =>
+export const abortUpdate: ResourceHandler<'abortUpdate', ChangeDeps> = (request, deps) =>
   call(request.body.instances === 'hold' ? 'abort' : 'rollback', request, deps);
 
-export const pulseUpdate: ResourceHandler<'pulseUpdate'> = async ({ params }, deps) => {
+export const pulseUpdate: ResourceHandler<'pulseUpdate', ChangeDeps> = async ({ params }, deps) => {
   const { updateId } = await findUpdate(deps.store, params, params.updateId);
   const change = (update: UpdateRecord, now: number) => withPulse(update, now).next;
   const update = await changeUpdate(params, updateId, change, deps);
@@ -32,7 +34,7 @@ export const pulseUpdate: ResourceHandler<'pulseUpdate'> = async ({ params }, de
   return { answer, update: updateView(update, deps.cluster) };
 };
 
-async function call(name: Exclude<UpdateCall, 'pulse'>, { params, body, user }: Request, deps: ApiDeps) {
+async function call(name: Exclude<UpdateCall, 'pulse'>, { params, body, user }: Request, deps: ChangeDeps) {
   const { updateId } = await findUpdate(deps.store, params, params.updateId);
   const { message } = body;
   let before: UpdateRecord | undefined;

@@ -15,7 +15,7 @@ import type { Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 import type { ConfiguredInstances } from '../../../shared/model/update.ts';
 import { checkConfigs } from '../check-configs.ts';
-import type { ApiDeps } from '../context.ts';
+import type { ChangeDeps } from '../context.ts';
 import { existingJob, visitTasks } from '../job-tasks.ts';
 
 export interface UpdateWish
@@ -40,7 +40,7 @@ export interface PreparedUpdate {
  * Works the update out. NOT_FOUND without a job (unless the change brings all of it), CONFLICT if another update is
  * active or the job is not the one the caller has seen, INVALID_REQUEST or INVALID_CONFIG for what cannot be done.
  */
-export async function prepareUpdate(wish: UpdateWish, deps: ApiDeps): Promise<PreparedUpdate> {
+export async function prepareUpdate(wish: UpdateWish, deps: ChangeDeps): Promise<PreparedUpdate> {
   const { key, body, now } = wish;
   const { change } = body;
   checkRanges(change.kind === 'remove' ? change.instances : undefined);
@@ -69,7 +69,7 @@ export async function prepareUpdate(wish: UpdateWish, deps: ApiDeps): Promise<Pr
   return { job, newest, plan, configOf };
 }
 
-async function activeUpdate(job: Job, deps: ApiDeps) {
+async function activeUpdate(job: Job, deps: ChangeDeps) {
   if (job.updateId === undefined) return undefined;
   return (await deps.store.getUpdate(job, job.updateId))?.update;
 }
@@ -94,7 +94,7 @@ function checkRanges(ranges: readonly InstanceRange[] | undefined): void {
   );
 }
 
-async function readNewest(job: Job, deps: ApiDeps): Promise<Map<number, Task>> {
+async function readNewest(job: Job, deps: ChangeDeps): Promise<Map<number, Task>> {
   const newest = new Map<number, Task>();
   await visitTasks(deps.store, job, (tasks) => {
     for (const task of tasks) {
@@ -146,7 +146,7 @@ async function configReader(
   key: JobKey,
   proposed: readonly ConfiguredInstances[],
   given: ReadonlyMap<string, TaskConfig>,
-  deps: ApiDeps,
+  deps: ChangeDeps,
 ): Promise<(configId: string) => TaskConfig> {
   const contents = new Map(given);
   const missing = proposed.map(({ configId }) => contentOf(configId)).filter((id) => !contents.has(id));

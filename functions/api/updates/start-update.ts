@@ -9,7 +9,7 @@ import { type JobKey, jobPath } from '../../../shared/model/job-key.ts';
 import type { UpdateRecord } from '../../../shared/model/update.ts';
 import type { ClientToken, JobWrite } from '../../../shared/store/port.ts';
 import { clientToken, tokenReused } from '../client-token.ts';
-import type { ApiDeps, ResourceHandler } from '../context.ts';
+import type { ChangeDeps, ResourceHandler } from '../context.ts';
 import { type PreparedUpdate, prepareUpdate } from './prepare-update.ts';
 import { updateView } from './views.ts';
 
@@ -18,7 +18,7 @@ const maxTries = 5;
 /** A repeated request is looked for among so many of the job's newest updates. */
 const replaysAmong = 10;
 
-export const startUpdate: ResourceHandler<'startUpdate'> = async (request, deps) => {
+export const startUpdate: ResourceHandler<'startUpdate', ChangeDeps> = async (request, deps) => {
   const { params: key, user } = request;
   const { message, metadata, ...body } = request.body;
   const token = clientToken(request.headers, { key, body: request.body });
@@ -45,7 +45,7 @@ export const startUpdate: ResourceHandler<'startUpdate'> = async (request, deps)
 async function created(
   { job, configOf }: PreparedUpdate,
   update: UpdateRecord,
-  deps: ApiDeps,
+  deps: ChangeDeps,
 ): Promise<boolean> {
   const next = jobUnderUpdate({ job, update, cluster: deps.cluster, now: update.createdAt });
   const write: JobWrite = job
@@ -59,7 +59,7 @@ async function created(
 async function earlierStart(
   key: JobKey,
   token: ClientToken,
-  deps: ApiDeps,
+  deps: ChangeDeps,
 ): Promise<UpdateRecord | undefined> {
   const { items } = await deps.store.listJobUpdates(key, { limit: replaysAmong });
   const earlier = items.find((update) => update.token?.value === token.value);
@@ -67,7 +67,7 @@ async function earlierStart(
   return earlier;
 }
 
-async function replayed(update: UpdateRecord, deps: ApiDeps) {
+async function replayed(update: UpdateRecord, deps: ChangeDeps) {
   const job = await deps.store.getJob(update);
   const touched = instancesOf([...update.initial, ...update.desired]);
   const unchanged = job ? subtractInstances(desiredInstances(job), touched) : [];
