@@ -220,7 +220,8 @@ export class ControlPlaneStack extends Stack {
     });
     if (action === 'states:DescribeExecution') {
       const because = 'Executions are made while the cluster runs; only the name of their workflow is known.';
-      return grantWide(worker, { actions: [action], resources: [executions], because });
+      grantWide(worker, { actions: [action], resources: [executions], because });
+      return;
     }
     const resources = [this.updateWorkflowArn(cluster)];
     worker.function.addToRolePolicy(new PolicyStatement({ actions: [action], resources }));
