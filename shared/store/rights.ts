@@ -148,6 +148,7 @@ export const storeUse = {
   sweeper: [
     'deferDue',
     'deferUpdate',
+    'getRoster',
     'getUpdate',
     'listDraining',
     'listDue',
