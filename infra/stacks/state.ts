@@ -107,11 +107,6 @@ export class StateStack extends Stack {
       enforceSSL: true,
     });
     this.commands = this.commandsIntake(cluster, alarmTopic);
-    acknowledge(
-      this.heartbeats,
-      'AwsSolutions-SQS3',
-      'A heartbeat that was not read in time says nothing any more: there is nothing to keep or to redrive.',
-    );
     // Here, because the functions that make such queues are gone when this stack is deleted.
     new AgentQueues(this, 'AgentQueues', cluster);
     this.streamDeadLetters = new Queue(this, 'StreamDeadLetters', {
@@ -121,17 +116,27 @@ export class StateStack extends Stack {
       enforceSSL: true,
       removalPolicy: RemovalPolicy.DESTROY,
     });
-    acknowledge(
-      this.streamDeadLetters,
-      'AwsSolutions-SQS3',
-      "It is itself where the stream's consumer leaves what it gives up on; nothing consumes it.",
-    );
+    this.acknowledgeQueues();
     new DlqAlarm(this, 'StreamUndeliverable', {
       deadLetters: this.streamDeadLetters,
       entry: 'stream-dead-letters',
       topic: alarmTopic,
       meaning: 'The effects of a change (wake-up, launch, kill, event) could not be carried out.',
     });
+  }
+
+  /** Queues that need no dead-letter queue. */
+  private acknowledgeQueues(): void {
+    acknowledge(
+      this.heartbeats,
+      'AwsSolutions-SQS3',
+      'A heartbeat that was not read in time says nothing any more: there is nothing to keep or to redrive.',
+    );
+    acknowledge(
+      this.streamDeadLetters,
+      'AwsSolutions-SQS3',
+      "It is itself where the stream's consumer leaves what it gives up on; nothing consumes it.",
+    );
   }
 
   /** Where other services leave their commands, and the rule that brings those from the bus. */
