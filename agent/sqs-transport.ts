@@ -12,7 +12,12 @@ import { problemSchema } from '../shared/api/views.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import { agentQueueName, heartbeatQueueName } from '../shared/model/names.ts';
 import type { AgentCommand } from '../shared/model/protocol.ts';
-import { agentCommandSchema, desiredTasksSchema } from '../shared/model/protocol.ts';
+import {
+  agentCommandSchema,
+  type DesiredPage,
+  desiredPageSchema,
+  joinDesired,
+} from '../shared/model/protocol.ts';
 import type { AgentLog } from './log.ts';
 import { errorText } from './log.ts';
 import type { AgentTransport, ReceivedCommand } from './transport.ts';
@@ -63,7 +68,7 @@ export function createSqsTransport(options: SqsTransportOptions): AgentTransport
       }
       await client.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(report) }));
     },
-    desired: (signal) => fetchDesired(options, signal),
+    desired: (sessionId, signal) => fetchDesired(options, sessionId, signal),
     close: () => client.destroy(),
   };
 }
@@ -109,20 +114,38 @@ function parseCommand(body: string | undefined, log: AgentLog): AgentCommand | u
   }
 }
 
-async function fetchDesired(options: SqsTransportOptions, signal: AbortSignal) {
+/** Every page of the level, asked for by one session of the agent. */
+async function fetchDesired(options: SqsTransportOptions, sessionId: string, signal: AbortSignal) {
+  const pages: DesiredPage[] = [];
+  for (;;) {
+    const query = new URLSearchParams({ session: sessionId });
+    const after = pages.at(-1)?.next;
+    if (after) query.set('after', after);
+    const page = await fetchPage(options, query, signal);
+    pages.push(page);
+    if (page.next === null) return joinDesired(pages);
+  }
+}
+
+async function fetchPage(
+  options: SqsTransportOptions,
+  query: URLSearchParams,
+  signal: AbortSignal,
+): Promise<DesiredPage> {
   const url = `${options.api}/agents/${options.agentId}/tasks`;
-  const response = await (options.fetch ?? fetch)(url, {
+  const response = await (options.fetch ?? fetch)(`${url}?${query.toString()}`, {
     signal: AbortSignal.any([signal, AbortSignal.timeout(desiredTimeoutMs)]),
   });
   if (response.status === 404) {
     throw new BorealisError('NOT_FOUND', `agent ${options.agentId} is not registered at ${options.api}`);
   }
-  if (response.status === 403) {
+  if (response.status === 403 || response.status === 409) {
     const problem = problemSchema.safeParse(await response.json().catch(() => undefined));
-    throw new BorealisError('FORBIDDEN', problem.data?.detail ?? `GET ${url} is not allowed`);
+    const code = response.status === 403 ? 'FORBIDDEN' : 'CONFLICT';
+    throw new BorealisError(code, problem.data?.detail ?? `GET ${url} is not allowed`);
   }
   if (!response.ok) {
     throw new BorealisError('UNAVAILABLE', `GET ${url} answered ${response.status}; nothing was changed`);
   }
-  return desiredTasksSchema.parse(await response.json());
+  return desiredPageSchema.parse(await response.json());
 }

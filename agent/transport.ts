@@ -13,6 +13,9 @@ export interface AgentTransport {
   send(report: AgentReport): Promise<void>;
   /** Waits some seconds for commands; rejects when there is no queue (yet) or it can't be reached. */
   receive(signal: AbortSignal): Promise<readonly ReceivedCommand[]>;
-  /** What this agent should run. Rejects with BorealisError NOT_FOUND if the agent is unknown. */
-  desired(signal: AbortSignal): Promise<DesiredTasks>;
+  /**
+   * What this agent should run. Rejects with BorealisError NOT_FOUND if the agent or its session is unknown, CONFLICT if
+   * another process has taken its place.
+   */
+  desired(sessionId: string, signal: AbortSignal): Promise<DesiredTasks>;
 }

@@ -8,6 +8,11 @@ import type { Store } from '../shared/store/port.ts';
 
 /** The launch of an assigned task. */
 export function taskLaunch(task: Task, config: TaskConfig, cluster: string): TaskLaunch {
+  return { ...taskAddress(task, cluster), config };
+}
+
+/** A launch without its config. */
+export function taskAddress(task: Task, cluster: string): Omit<TaskLaunch, 'config'> {
   const { role, environment, name, taskId, instance, generation } = task;
   return {
     role,
@@ -17,7 +22,6 @@ export function taskLaunch(task: Task, config: TaskConfig, cluster: string): Tas
     cluster,
     instance,
     generation,
-    config,
     grant: task.grant ?? { gpus: [], ports: {} },
   };
 }

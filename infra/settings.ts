@@ -4,6 +4,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 import type { ApiEnv } from '../shared/api/env.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
+import { taskTimeoutsSchema } from '../shared/model/task-timeouts.ts';
 
 export interface Settings {
   /** Names every resource, so that two clusters fit in one account. */
@@ -19,6 +20,8 @@ export interface Settings {
   readonly meter: boolean;
   /** An agent that was silent for so long is lost, seconds; not less than two of the agents' heartbeats. */
   readonly agentLostAfterSecs: number;
+  /** Deadlines of task states that are not the default, as `ASSIGNED=120,STARTING=600`. */
+  readonly taskTimeouts: string;
   /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
   readonly keepData: boolean;
   /** Verdicts after which an execution of the update workflow hands over to the next, 1 to 1,500. */
@@ -49,6 +52,7 @@ const known = [
   'keepData',
   'agentLostAfterSecs',
   'updateTurns',
+  'taskTimeouts',
   'logRetentionDays',
   'alarmTopic',
   'alarmEmail',
@@ -88,6 +92,7 @@ export function readSettings(node: Node): Settings {
     agentIdentity: auth === 'none' ? 'none' : agentIdentity,
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
     agentLostAfterSecs: seconds(node, 'agentLostAfterSecs', { fallback: 90, least: 60, most: 3600 }),
+    taskTimeouts: timeouts(node),
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
     updateTurns: updateTurns(node),
     logRetentionDays: logRetention(node),
@@ -166,6 +171,13 @@ function text(node: Node, name: string, fallback: string): string {
   if (typeof value !== 'string')
     throw invalid(prefix + name, `is ${JSON.stringify(value)}; it must be a text`);
   return value;
+}
+
+function timeouts(node: Node): string {
+  const value = text(node, 'taskTimeouts', '');
+  const parsed = taskTimeoutsSchema.safeParse(value);
+  if (parsed.success) return value;
+  throw invalid(`${prefix}taskTimeouts`, `is wrong: ${parsed.error.issues[0]?.message}`);
 }
 
 function seconds(

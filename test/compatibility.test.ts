@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import type * as z from 'zod';
-import { agentCommandSchema, agentReportSchema, desiredTasksSchema } from '../shared/model/protocol.ts';
+import { agentCommandSchema, agentReportSchema, desiredPageSchema } from '../shared/model/protocol.ts';
 import { matcherWakeSchema, reconcileWakeSchema, timerSchema } from '../shared/model/wake.ts';
 import { decodeAgent, decodeLedger } from '../shared/store/codec/agent-row.ts';
 import { plainRow } from '../shared/store/codec/attribute-values.ts';
@@ -31,7 +31,7 @@ const decoders: Readonly<Record<string, (row: Row) => unknown>> = {
 const readers: Readonly<Record<string, z.ZodType>> = {
   reports: agentReportSchema,
   commands: agentCommandSchema,
-  desired: desiredTasksSchema,
+  desired: desiredPageSchema,
   matcherWakes: matcherWakeSchema,
   reconcileWakes: reconcileWakeSchema,
   timers: timerSchema,

@@ -18,6 +18,8 @@ import type { StatusReporter } from './status-reporter.ts';
 
 const firstRetryMs = 200;
 const longestRetryMs = 5000;
+/** Answers in a row that another process has taken this one's place, before the tasks here are ended. */
+const refusalsToStop = 2;
 /** An agent without tasks fetches the level once in so many turns: its cost is most of what an idle agent costs. */
 const idleTurns = 20;
 
@@ -56,6 +58,7 @@ export async function startLoops(
   );
   let absences = noAbsences;
   let turns = 0;
+  let refusals = 0;
   const reconcile = every('reconcile', timings.reconcileMs, async () => {
     // Without tasks, here and in the level, nothing can be wrong but a lost launch, and its queue is watched all the time.
     const isIdle = parts.supervisor.active().length === 0;
@@ -64,18 +67,28 @@ export async function startLoops(
       const seen = await reconcileOnce(parts, absences);
       absences = seen.absences;
       if (seen.listed > 0) turns = 0;
+      refusals = 0;
     } catch (error) {
       turns = 0;
       if (isBorealisError(error, 'NOT_FOUND')) register.now();
+      refusals = isBorealisError(error, 'CONFLICT') ? refusals + 1 : 0;
+      if (refusals >= refusalsToStop) giveWay(parts);
       throw error;
     }
   });
   const gc = every('sandbox collection', timings.sandboxGcMs, () => collect(parts, options));
-  const commands = receiveCommands(parts, () => {
+  const isReplaced = () => refusals > 0;
+  const commands = receiveCommands(parts, isReplaced, () => {
     turns = 0;
     reconcile.now();
   });
   await Promise.all([register.ended, heartbeat.ended, reconcile.ended, gc.ended, commands]);
+}
+
+/** Another machine is this agent now and has reported these tasks as lost: running on would be running twice. */
+function giveWay({ supervisor, agentId, log }: AgentParts): void {
+  log('error', 'another machine has taken over this agent id; the tasks here are ended', { agentId });
+  for (const task of supervisor.active()) supervisor.kill(task.taskId);
 }
 
 interface LevelSeen {
@@ -88,7 +101,7 @@ interface LevelSeen {
 async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Promise<LevelSeen> {
   const { supervisor, finished, transport, reporter, timings, signal } = parts;
   const requestedAt = Date.now();
-  const desired = await transport.desired(signal);
+  const desired = await transport.desired(parts.sessionId, signal);
   const plan = planReconcile({
     desired,
     requestedAt,
@@ -127,11 +140,20 @@ function knownOf(task: ReturnType<TaskSupervisor['all']>[number]): KnownTask {
 }
 
 /** Takes commands from the queue; after a gap the level is fetched, since a command may have been missed. */
-async function receiveCommands(parts: AgentParts, reconcile: () => void): Promise<void> {
+async function receiveCommands(
+  parts: AgentParts,
+  isReplaced: () => boolean,
+  reconcile: () => void,
+): Promise<void> {
   const { transport, signal, log } = parts;
   let retryMs = firstRetryMs;
   let hasFailed = false;
   while (!signal.aborted) {
+    if (isReplaced()) {
+      // The queue is another machine's by now; what is in it is not for this one.
+      await pause(longestRetryMs, signal);
+      continue;
+    }
     try {
       const received = await transport.receive(signal);
       if (hasFailed) reconcile();

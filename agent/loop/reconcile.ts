@@ -81,6 +81,7 @@ export function planReconcile(input: ReconcileInput): ReconcilePlan {
     else start.push(launch);
   }
   const shouldRun = new Map(input.desired.tasks.map((task) => [task.launch.taskId, task.run]));
+  for (const taskId of input.desired.others ?? []) shouldRun.set(taskId, true);
   const unwanted = input.active
     .filter((task) => shouldRun.get(task.taskId) === false && !task.isKillRequested)
     .map((task) => task.taskId);

@@ -2,9 +2,10 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { agentEventsEnvSchema, parseEnv } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { createAgentCommandPort } from '../clients/agent-commands.ts';
 import { createMessagePort } from '../clients/message-port.ts';
+import { createRedelivery, redelivered } from '../clients/redelivery.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { workerChain } from '../middleware/worker.ts';
@@ -19,7 +20,7 @@ export function createHandler(environment: Environment) {
   const deps = {
     store: createStore(env, 'agent-events'),
     agents: createAgentCommandPort(sqs, createMessagePort(sqs), env.BOREALIS_CLUSTER),
-    timeouts: defaultTimeouts,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
     identity: env.AGENT_IDENTITY,
     owners: new Map(),
@@ -27,7 +28,10 @@ export function createHandler(environment: Environment) {
     meter,
     ...platform,
   };
-  return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) => processReports(event, deps));
+  const redeliver = createRedelivery(sqs, log);
+  return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) =>
+    redelivered(event, processReports(event, deps), redeliver),
+  );
 }
 
 export const handler = lazyHandler(createHandler);

@@ -110,6 +110,8 @@ async function register(
 
 function refuseSecond({ agentId, offer }: Of<'register'>['report'], { log, meter }: AgentEventsDeps): void {
   meter.count('DuplicateAgents', 1);
+  // The alarm on foreign reports covers it.
+  meter.count('ForeignReports', 1);
   log.error('two machines use one agent id; the one that came first is refused. Give each its own id', {
     agentId,
     host: offer.host,

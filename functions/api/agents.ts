@@ -2,12 +2,15 @@
 import type { AgentView } from '../../shared/api/views.ts';
 import { checkIdentity, type IdentityQuestion } from '../../shared/domain/agent/identity.ts';
 import { defaultSilentAfterMs, presenceOf } from '../../shared/domain/agent/presence.ts';
-import { BorealisError } from '../../shared/lib/errors.ts';
+import { BorealisError, isBorealisError } from '../../shared/lib/errors.ts';
+import type { Agent } from '../../shared/model/agent.ts';
+import type { DesiredPage } from '../../shared/model/protocol.ts';
 import type { Roster } from '../../shared/model/roster.ts';
-import { isOnAgent, type TaskState } from '../../shared/model/task.ts';
+import { isOnAgent, type Task, type TaskState } from '../../shared/model/task.ts';
+import type { TaskConfig } from '../../shared/model/task-config.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger } from '../../shared/store/port.ts';
-import { taskLaunch } from '../launch.ts';
+import { taskAddress } from '../launch.ts';
 import type { ApiDeps, ResourceHandler } from './context.ts';
 import { agentView, isoTime } from './views.ts';
 
@@ -55,25 +58,76 @@ async function agentViews(
 const wanted: readonly TaskState[] = ['ASSIGNED', 'STARTING', 'RUNNING', 'PARTITIONED'];
 
 /** Only for the agent itself: the launches hold whole configs, and an agent ends what its level does not name. */
-export const desiredTasks: ResourceHandler<'desiredTasks'> = async ({ params, principal }, deps) => {
+/** A Lambda function answers at most 6 MB; the rest of a long list is another page. */
+const maxPageBytes = 4_000_000;
+
+export const desiredTasks: ResourceHandler<'desiredTasks'> = async ({ params, query, principal }, deps) => {
   const { agentId } = params;
   const entry = await deps.store.getAgent(agentId);
   checkCaller({ agentId, caller: principal, owner: entry?.agent.principal, mode: deps.identity });
   if (!entry) throw unknownAgent(agentId);
+  checkSession(entry.agent, query.session);
   const asOf = deps.clock();
-  const tasks = (await deps.store.listOnAgent(agentId)).filter(
-    (task) => isOnAgent(task.state) && task.agentId === agentId,
-  );
+  const { after = '' } = query;
+  const tasks = (await deps.store.listOnAgent(agentId))
+    .filter((task) => isOnAgent(task.state) && task.agentId === agentId && task.taskId > after)
+    .sort((a, b) => (a.taskId < b.taskId ? -1 : 1));
   await deps.configs.load(tasks.map((task) => ({ key: task, configId: task.configId })));
-  const launches = await Promise.all(
-    tasks.map(async (task) => {
-      const config = await deps.configs.get(task, task.configId);
-      const launch = taskLaunch(task, config, deps.cluster);
-      return { state: task.state, run: wanted.includes(task.state), launch };
-    }),
-  );
-  return { agentId, asOf, tasks: launches };
+  const page = await firstPage(tasks, deps);
+  return { agentId, asOf, ...(query.session === undefined ? selfContained(page) : page) };
 };
+
+/** Every launch with its config, as agents before 0.2 read it; they name no session. */
+function selfContained(page: LevelPage): LevelPage {
+  const tasks = page.tasks.map(({ launch, ...rest }) => {
+    const config = page.configs[launch.configId];
+    return { ...rest, launch: config ? { ...launch, config } : launch };
+  });
+  return { ...page, tasks };
+}
+
+type LevelPage = Pick<DesiredPage, 'tasks' | 'configs' | 'next'>;
+
+/** As many tasks as fit, with the configs they need. */
+async function firstPage(tasks: readonly Task[], deps: ApiDeps): Promise<LevelPage> {
+  const page: DesiredPage['tasks'] = [];
+  const configs: DesiredPage['configs'] = {};
+  let bytes = 0;
+  for (const task of tasks) {
+    const { configId } = task;
+    const config = configs[configId] ? undefined : await configOf(task, deps);
+    const launch = { ...taskAddress(task, deps.cluster), configId };
+    const listed = { state: task.state, run: wanted.includes(task.state), launch };
+    bytes +=
+      Buffer.byteLength(JSON.stringify(listed)) + (config ? Buffer.byteLength(JSON.stringify(config)) : 0);
+    if (bytes > maxPageBytes && page.length > 0)
+      return { tasks: page, configs, next: page.at(-1)?.launch.taskId ?? null };
+    page.push(listed);
+    if (config) configs[configId] = config;
+  }
+  return { tasks: page, configs, next: null };
+}
+
+/** One config that is gone must not keep an agent from all its other tasks. */
+async function configOf(task: Task, { configs, log }: ApiDeps): Promise<TaskConfig | undefined> {
+  try {
+    return await configs.get(task, task.configId);
+  } catch (error) {
+    if (!isBorealisError(error, 'NOT_FOUND')) throw error;
+    log.error('a task has no config; its agent can not start it', { taskId: task.taskId });
+    return undefined;
+  }
+}
+
+/** A process that another one has followed gets nothing; one that is not known yet has to register first. */
+function checkSession({ agentId, sessionId, pastSessions = [] }: Agent, session: string | undefined): void {
+  if (session === undefined || session === sessionId) return;
+  if (!pastSessions.includes(session)) throw unknownAgent(agentId);
+  throw new BorealisError(
+    'CONFLICT',
+    `another process registered as agent ${agentId} after this one; give each machine its own agent id`,
+  );
+}
 
 export const rebindAgent: ResourceHandler<'rebindAgent'> = async ({ params, body, user }, deps) => {
   const { agentId } = params;

@@ -3,9 +3,10 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { drainerEnvSchema, parseEnv } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { drainWakeSchema } from '../../shared/model/wake.ts';
 import { createMessagePort } from '../clients/message-port.ts';
+import { createRedelivery, redelivered } from '../clients/redelivery.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { drainWake } from '../messages.ts';
@@ -18,25 +19,31 @@ import { drainPass } from './drain-pass.ts';
 export function createHandler(environment: Environment) {
   const env = parseEnv(drainerEnvSchema, environment);
   const { logger, metrics, log, meter } = createTelemetry('drainer', env.BOREALIS_CLUSTER);
-  const messages = createMessagePort(createSqsClient());
+  const sqs = createSqsClient();
+  const messages = createMessagePort(sqs);
   const deps = {
     store: createStore(env, 'drainer'),
-    timeouts: defaultTimeouts,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
     log,
     meter,
     ...platform,
   };
+  const redeliver = createRedelivery(sqs, log);
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) =>
-    processGroups(event, {
-      schema: drainWakeSchema,
-      groupOf: ({ drain }) => drain,
-      log,
-      work: async () => {
-        const { draining, drained } = await drainPass(deps);
-        if (draining > drained) await messages.send(env.DRAINER_QUEUE_URL, [drainWake(deps.clock())]);
-      },
-    }),
+    redelivered(
+      event,
+      processGroups(event, {
+        schema: drainWakeSchema,
+        groupOf: ({ drain }) => drain,
+        log,
+        work: async () => {
+          const { draining, drained } = await drainPass(deps);
+          if (draining > drained) await messages.send(env.DRAINER_QUEUE_URL, [drainWake(deps.clock())]);
+        },
+      }),
+      redeliver,
+    ),
   );
 }
 

@@ -1,9 +1,10 @@
 // The matcher as a Lambda function: one invocation at a time per pool, since the queue's message group is the pool.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { matcherEnvSchema, parseEnv, silentAfter } from '../../shared/api/env.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { matcherWakeSchema } from '../../shared/model/wake.ts';
 import { createMessagePort } from '../clients/message-port.ts';
+import { createRedelivery, redelivered } from '../clients/redelivery.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { matcherWake } from '../messages.ts';
@@ -18,7 +19,8 @@ import { createWakeFilter } from './wake-filter.ts';
 export function createHandler(environment: Environment) {
   const env = parseEnv(matcherEnvSchema, environment);
   const store = createStore(env, 'matcher');
-  const messages = createMessagePort(createSqsClient());
+  const sqs = createSqsClient();
+  const messages = createMessagePort(sqs);
   const { logger, metrics, log, meter } = createTelemetry('matcher', env.BOREALIS_CLUSTER);
   const { clock } = platform;
   const reasons = createReasonWriter(store, clock);
@@ -26,25 +28,30 @@ export function createHandler(environment: Environment) {
   const deps = {
     store,
     reasons,
-    timeouts: defaultTimeouts,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     clock,
     log,
     meter,
     silentAfterMs: silentAfter(env),
   };
+  const redeliver = createRedelivery(sqs, log);
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event, context) =>
-    processGroups(event, {
-      schema: matcherWakeSchema,
-      groupOf: ({ pool }) => pool,
-      fieldsOf: ({ pool }) => ({ pool }),
-      log,
-      work: async ({ pool }, sentAt) => {
-        if (wakes.isAnswered(pool, sentAt)) return;
-        const report = await matchPool(pool, () => context.getRemainingTimeInMillis(), deps);
-        if (report.complete) wakes.drained(pool, report.readAt);
-        else await messages.send(env.MATCHER_QUEUE_URL, [matcherWake(pool)]);
-      },
-    }),
+    redelivered(
+      event,
+      processGroups(event, {
+        schema: matcherWakeSchema,
+        groupOf: ({ pool }) => pool,
+        fieldsOf: ({ pool }) => ({ pool }),
+        log,
+        work: async ({ pool }, sentAt) => {
+          if (wakes.isAnswered(pool, sentAt)) return;
+          const report = await matchPool(pool, () => context.getRemainingTimeInMillis(), deps);
+          if (report.complete) wakes.drained(pool, report.readAt);
+          else await messages.send(env.MATCHER_QUEUE_URL, [matcherWake(pool)]);
+        },
+      }),
+      redeliver,
+    ),
   );
 }
 

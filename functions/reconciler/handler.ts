@@ -2,10 +2,11 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { parseEnv, reconcilerEnvSchema } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
 import { reconcileWakeSchema } from '../../shared/model/wake.ts';
 import { createMessagePort } from '../clients/message-port.ts';
+import { createRedelivery, redelivered } from '../clients/redelivery.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { reconcileWake } from '../messages.ts';
@@ -18,20 +19,32 @@ import { reconcileJob } from './reconcile-job.ts';
 export function createHandler(environment: Environment) {
   const env = parseEnv(reconcilerEnvSchema, environment);
   const store = createStore(env, 'reconciler');
-  const messages = createMessagePort(createSqsClient());
+  const sqs = createSqsClient();
+  const messages = createMessagePort(sqs);
   const { logger, metrics, log } = createTelemetry('reconciler', env.BOREALIS_CLUSTER);
-  const deps = { store, timeouts: defaultTimeouts, flapping: defaultFlapping, log, ...platform };
+  const deps = {
+    store,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
+    flapping: defaultFlapping,
+    log,
+    ...platform,
+  };
+  const redeliver = createRedelivery(sqs, log);
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event, context) =>
-    processGroups(event, {
-      schema: reconcileWakeSchema,
-      groupOf: ({ key }) => jobPath(key),
-      fieldsOf: ({ key }) => ({ job: jobPath(key) }),
-      log,
-      work: async ({ key }) => {
-        const outcome = await reconcileJob(key, () => context.getRemainingTimeInMillis(), deps);
-        if (outcome === 'outOfTime') await messages.send(env.RECONCILER_QUEUE_URL, [reconcileWake(key)]);
-      },
-    }),
+    redelivered(
+      event,
+      processGroups(event, {
+        schema: reconcileWakeSchema,
+        groupOf: ({ key }) => jobPath(key),
+        fieldsOf: ({ key }) => ({ job: jobPath(key) }),
+        log,
+        work: async ({ key }) => {
+          const outcome = await reconcileJob(key, () => context.getRemainingTimeInMillis(), deps);
+          if (outcome === 'outOfTime') await messages.send(env.RECONCILER_QUEUE_URL, [reconcileWake(key)]);
+        },
+      }),
+      redeliver,
+    ),
   );
 }
 

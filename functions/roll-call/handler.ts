@@ -2,7 +2,7 @@
 import { parseEnv, rollCallEnvSchema } from '../../shared/api/env.ts';
 import { defaultRollCall } from '../../shared/domain/agent/roll-call.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { createHeartbeatQueue } from '../clients/heartbeat-queue.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
@@ -27,7 +27,7 @@ export function createHandler(environment: Environment) {
     settings: { ...defaultRollCall, lostAfterMs: env.AGENT_LOST_AFTER_SECS * 1000 },
     identity: env.AGENT_IDENTITY,
     owners: new Map(),
-    timeouts: defaultTimeouts,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
     log,
     meter,

@@ -45,6 +45,8 @@ export interface RollCallReport {
   readonly unsettled: number;
 }
 
+const nobody: RollCallReport = { heard: 0, agents: 0, newlyLost: 0, back: 0, held: 0, unsettled: 0 };
+
 /** Kept for storing the roster and for settling. */
 const reserveMs = 25_000;
 const stopSettlingMs = 5_000;
@@ -59,6 +61,8 @@ export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): 
   const now = deps.clock();
   const roster = await deps.store.getRoster({ isConsistent: true });
   const registered = isCensusDue(now, roster, deps) ? await takeCensus(now, deps) : undefined;
+  // A cluster without agents has nobody to hear: waiting for an empty queue would be most of what it costs.
+  if (roster?.agents.size === 0 && registered?.length === 0) return nobody;
   const drained = await drainHeartbeats(deps.queue, { remainingMs, reserveMs }, deps);
   const undecided = new Set<string>();
   const heartbeats = await believed(drained.heard, undecided, deps);
@@ -86,8 +90,9 @@ export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): 
 
 /** Every few minutes, and at first in a process that must know whose heartbeats to believe. */
 function isCensusDue(now: number, roster: Roster | undefined, { identity, owners }: RollCallDeps): boolean {
-  if (roster === undefined || now - roster.censusAt >= censusEveryMs) return true;
-  return identity !== 'none' && owners.size === 0 && roster.agents.size > 0;
+  if (roster === undefined || roster.agents.size === 0) return true;
+  if (now - roster.censusAt >= censusEveryMs) return true;
+  return identity !== 'none' && owners.size === 0;
 }
 
 /** Reads every agent's row; so their owners need not be read one by one. */

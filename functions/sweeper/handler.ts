@@ -1,7 +1,7 @@
 // The sweeper as a Lambda function, called by a schedule every minute.
 import { parseEnv, sweeperEnvSchema } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { dueShards } from '../../shared/store/keys.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
@@ -24,7 +24,7 @@ export function createHandler(environment: Environment) {
     drainerQueueUrl: env.DRAINER_QUEUE_URL,
     updaterQueueUrl: env.UPDATER_QUEUE_URL,
     workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
-    timeouts: defaultTimeouts,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
     log,
     meter,

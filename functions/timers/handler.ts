@@ -2,10 +2,11 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { parseEnv, timersEnvSchema } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { timerSchema } from '../../shared/model/wake.ts';
 import { createAgentCommandPort } from '../clients/agent-commands.ts';
 import { createMessagePort } from '../clients/message-port.ts';
+import { createRedelivery, redelivered } from '../clients/redelivery.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { workerChain } from '../middleware/worker.ts';
@@ -24,19 +25,24 @@ export function createHandler(environment: Environment) {
     messages,
     agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
     timersQueueUrl: env.TIMERS_QUEUE_URL,
-    timeouts: defaultTimeouts,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
     log,
     ...platform,
   };
+  const redeliver = createRedelivery(sqs, log);
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) =>
-    processGroups(event, {
-      schema: timerSchema,
-      groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
-      fieldsOf: ({ taskId }) => ({ taskId }),
-      log,
-      work: (timer) => fireTimer(timer, deps),
-    }),
+    redelivered(
+      event,
+      processGroups(event, {
+        schema: timerSchema,
+        groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
+        fieldsOf: ({ taskId }) => ({ taskId }),
+        log,
+        work: (timer) => fireTimer(timer, deps),
+      }),
+      redeliver,
+    ),
   );
 }
 

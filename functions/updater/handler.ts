@@ -3,7 +3,7 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { parseEnv, updaterEnvSchema } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
 import { updateStepSchema, updateWakeSchema } from '../../shared/model/wake.ts';
 import { createStore } from '../clients/store.ts';
@@ -28,7 +28,7 @@ export function createHandler(environment: Environment) {
     configs: createConfigCache(store),
     workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
     turnsPerExecution: Number(env.UPDATE_TURNS_PER_EXECUTION),
-    timeouts: defaultTimeouts,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
     log,
     meter,

@@ -77,31 +77,14 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
   ];
 }
 
-function agentAlarms({ cluster, functions }: Watched): AlarmOf[] {
-  const rollCall = functions.get('roll-call') ?? '';
+function agentAlarms({ cluster }: Watched): AlarmOf[] {
   return [
-    {
-      entry: 'duplicate-agents',
-      meaning: 'Two machines use one agent id; only the one that came last gets tasks.',
-      metric: ownMetric(cluster, 'DuplicateAgents', 'Sum'),
-      threshold: 1,
-    },
     {
       entry: 'agents-held',
       meaning: 'Agents are silent and are not declared lost, because the fault may be on the way to them.',
       metric: ownMetric(cluster, 'AgentsHeld', 'Maximum'),
       threshold: 1,
       periods: 3,
-    },
-    {
-      entry: 'roll-call-stopped',
-      meaning:
-        'The roll call, which runs every minute, has not run for 5 minutes: lost agents are not noticed.',
-      metric: awsMetric({ of: 'function', metricName: 'Invocations' }, rollCall, 'Sum'),
-      threshold: 1,
-      below: true,
-      periods: 5,
-      needsData: true,
     },
   ];
 }

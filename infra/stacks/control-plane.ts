@@ -47,6 +47,7 @@ export class ControlPlaneStack extends Stack {
       STATE_TABLE: state.tables.state.tableName,
       NOTES_TABLE: state.tables.notes.tableName,
       METER_CAPACITY: settings.meter ? 'true' : 'false',
+      TASK_TIMEOUTS: settings.taskTimeouts,
       AGENT_LOST_AFTER_SECS: settings.agentLostAfterSecs,
     };
     this.apiId = this.api(props, base).api.apiId;
@@ -303,7 +304,7 @@ export class ControlPlaneStack extends Stack {
         'Hears the heartbeats of all agents, declares lost who is silent and takes back who returns.',
       timeout: workTimeout.rollCall,
       // It mostly waits for the queue.
-      memoryMb: 256,
+      memoryMb: 192,
       environment: {
         ...base,
         AGENT_IDENTITY: settings.agentIdentity,

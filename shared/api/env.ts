@@ -2,6 +2,7 @@
 // validate process.env against it at the first invoke, so a missing variable is a compile error or a clear message.
 import * as z from 'zod';
 import { BorealisError } from '../lib/errors.ts';
+import { taskTimeoutsSchema } from '../model/task-timeouts.ts';
 
 const base = {
   BOREALIS_CLUSTER: z.string().min(1),
@@ -9,6 +10,8 @@ const base = {
   NOTES_TABLE: z.string().min(3),
   /** 'INDEXES' makes the store count write units; off in production by default. */
   METER_CAPACITY: z.enum(['true', 'false']).default('false'),
+  /** Deadlines of task states that are not the default. */
+  TASK_TIMEOUTS: taskTimeoutsSchema,
   /** An agent that was silent for so long is lost. */
   AGENT_LOST_AFTER_SECS: z.coerce.number().int().min(60).default(90),
 };

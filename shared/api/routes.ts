@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { agentIdSchema } from '../model/agent.ts';
 import { jobSubmissionSchema, maxInstances } from '../model/job.ts';
 import { instanceRangeSchema, jobKeySchema, taskIdSchema } from '../model/job-key.ts';
-import { desiredTasksSchema } from '../model/protocol.ts';
+import { desiredPageSchema } from '../model/protocol.ts';
 import { updateRoutes } from './updates.ts';
 import {
   acceptedSchema,
@@ -161,9 +161,14 @@ export const routes = {
     path: '/agents/{agentId}/tasks',
     summary: 'What this agent should run: the level it reconciles against.',
     params: z.object({ agentId: agentIdSchema }),
-    query: none,
+    query: z.strictObject({
+      /** Of the agent process that asks; refused (409) once another process has followed it. */
+      session: z.string().min(1).max(64).optional(),
+      /** `next` of the page before. */
+      after: taskIdSchema.optional(),
+    }),
     body: undefined,
-    response: desiredTasksSchema,
+    response: desiredPageSchema,
     status: 200,
   },
   rebindAgent: {

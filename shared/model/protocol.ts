@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { agentIdSchema, offerSchema } from './agent.ts';
 import { jobKeySchema, taskIdSchema } from './job-key.ts';
 import { grantSchema } from './resources.ts';
-import { taskStateSchema } from './task.ts';
+import { type TaskState, taskStateSchema } from './task.ts';
 import { taskConfigSchema } from './task-config.ts';
 
 /** The states an agent may report (spec/task-lifecycle.md section 6). */
@@ -65,8 +65,11 @@ export const agentCommandSchema = z.discriminatedUnion('kind', [
 ]);
 export type AgentCommand = z.infer<typeof agentCommandSchema>;
 
-/** Answer of GET /agents/{agentId}/tasks: the level an agent reconciles against. */
-export const desiredTasksSchema = z.object({
+/**
+ * One page of the answer of GET /agents/{agentId}/tasks. Each config is there once however many tasks have it; a task
+ * whose config is not there can't be started, but is not missing either.
+ */
+export const desiredPageSchema = z.object({
   agentId: agentIdSchema,
   /** When the control plane read it, epoch ms. */
   asOf: z.number().int(),
@@ -75,8 +78,41 @@ export const desiredTasksSchema = z.object({
       state: taskStateSchema,
       /** True: should be running. False: should be ended (KILLING, RESTARTING, DRAINING, PREEMPTING). */
       run: z.boolean(),
-      launch: taskLaunchSchema,
+      /** `config` only for agents of versions before 0.2, which name no session. */
+      launch: taskLaunchSchema.partial({ config: true }).extend({ configId: z.string().default('') }),
     }),
   ),
+  configs: z.record(z.string(), taskConfigSchema).default({}),
+  /** `after` of the next page; null at the end. */
+  next: taskIdSchema.nullable().default(null),
 });
-export type DesiredTasks = z.infer<typeof desiredTasksSchema>;
+export type DesiredPage = z.infer<typeof desiredPageSchema>;
+
+/** The level an agent reconciles against, all pages together. */
+export interface DesiredTasks {
+  readonly agentId: string;
+  /** When its first page was read, epoch ms. */
+  readonly asOf: number;
+  readonly tasks: readonly {
+    readonly state: TaskState;
+    readonly run: boolean;
+    readonly launch: TaskLaunch;
+  }[];
+  /** Tasks that belong to the agent and that it can't start. */
+  readonly others?: readonly string[];
+}
+
+/** Puts pages together. */
+export function joinDesired(pages: readonly DesiredPage[]): DesiredTasks {
+  const configs = new Map(pages.flatMap((page) => Object.entries(page.configs)));
+  const tasks: DesiredTasks['tasks'][number][] = [];
+  const others: string[] = [];
+  for (const { state, run, launch } of pages.flatMap((page) => page.tasks)) {
+    const { configId, ...rest } = launch;
+    const config = launch.config ?? configs.get(configId);
+    if (config) tasks.push({ state, run, launch: { ...rest, config } });
+    else others.push(launch.taskId);
+  }
+  const [first] = pages;
+  return { agentId: first?.agentId ?? '', asOf: first?.asOf ?? 0, tasks, others };
+}

@@ -81,6 +81,8 @@ export const taskSchema = jobKeySchema.extend({
   /** Set from ASSIGNED on; kept after the end. */
   agentId: z.string().optional(),
   grant: grantSchema.optional(),
+  /** What its health check may take on top of the deadline of STARTING, seconds; absent = nothing. */
+  warmUpSecs: z.number().int().min(1).optional(),
   /** When the present state times out, epoch ms; absent = never. */
   deadlineAt: z.number().int().optional(),
 });

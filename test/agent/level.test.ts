@@ -166,6 +166,33 @@ describe('an agent and its level', () => {
     ]);
   });
 
+  it('ends its tasks and takes no more commands once another machine has its id', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const [task, late] = [launchOf(sleeper), launchOf(sleeper)];
+    transport.level = () => levelOf([task, true]);
+    launch(task);
+    await reported(task, 'RUNNING');
+    transport.isSuperseded = true;
+    await reported(task, 'KILLED');
+    const acknowledged = transport.acknowledged.length;
+    launch(late);
+    await fetched(transport, 3);
+    // One receive was under way when it gave way; what came with that is ended again.
+    await waitFor(() => expect(processesOf(late)).toEqual([]));
+    expect(transport.acknowledged.length - acknowledged).toBeLessThanOrEqual(1);
+  });
+
+  it('starts what it can of a level in which a config is missing, and ends nothing for that', async () => {
+    const { transport, reported, launch } = await startAgent(often);
+    const [one, two] = [launchOf(sleeper), launchOf(sleeper)];
+    launch(one);
+    await reported(one, 'RUNNING');
+    transport.level = () => ({ ...levelOf([two, true]), others: [one.taskId] });
+    await reported(two, 'RUNNING');
+    await fetched(transport, 6);
+    expect(processesOf(one).length).toBeGreaterThan(0);
+  });
+
   it('fetches the level at once when it is told to', async () => {
     const { transport } = await startAgent({ timings: { reconcileMs: 600_000 } });
     transport.level = () => levelOf();

@@ -123,19 +123,30 @@ describe('the SQS transport', () => {
   });
 
   it('reads the level of its own agent', async () => {
-    const level = { agentId: 'a-1', asOf: 5, tasks: [] };
+    const { config, ...launch } = launchOf({ processes: [{ name: 'a', cmdline: 'x' }] });
+    const tasks = [
+      { state: 'ASSIGNED', run: true, launch: { ...launch, configId: 'c' } },
+      { state: 'RUNNING', run: true, launch: { ...launch, taskId: `${launch.taskId}x`, configId: 'gone' } },
+    ];
+    const level = { agentId: 'a-1', asOf: 5, tasks, configs: { c: config }, next: null };
     const { transport, paths } = await fixture({ status: 200, body: level });
-    expect(await transport.desired(never)).toEqual(level);
-    expect(paths).toEqual(['/agents/a-1/tasks']);
+    expect(await transport.desired('s-1', never)).toEqual({
+      agentId: 'a-1',
+      asOf: 5,
+      tasks: [{ state: 'ASSIGNED', run: true, launch: { ...launch, config } }],
+      others: [`${launch.taskId}x`],
+    });
+    expect(paths).toEqual(['/agents/a-1/tasks?session=s-1']);
   });
 
   it.each([
     [404, {}, 'NOT_FOUND'],
     [403, { message: 'Forbidden' }, 'FORBIDDEN'],
+    [409, {}, 'CONFLICT'],
     [503, {}, 'UNAVAILABLE'],
   ] as const)('says so when the API answers %i', async (status, body, code) => {
     const { transport } = await fixture({ status, body });
-    const error = await transport.desired(never).catch((thrown: unknown) => thrown);
+    const error = await transport.desired('s-1', never).catch((thrown: unknown) => thrown);
     expect(isBorealisError(error, code)).toBe(true);
   });
 
@@ -143,12 +154,12 @@ describe('the SQS transport', () => {
     const detail = 'agent a-1 is bound to another identity';
     const problem = { type: 't', title: 't', status: 403, code: 'FORBIDDEN', detail, requestId: 'r' };
     const { transport } = await fixture({ status: 403, body: problem });
-    await expect(transport.desired(never)).rejects.toThrow(detail);
+    await expect(transport.desired('s-1', never)).rejects.toThrow(detail);
   });
 
   it('refuses a level it does not understand', async () => {
     const { transport } = await fixture({ status: 200, body: { tasks: 'all' } });
-    await expect(transport.desired(never)).rejects.toThrow();
+    await expect(transport.desired('s-1', never)).rejects.toThrow();
   });
 });
 

@@ -121,7 +121,7 @@ function saveState(task: Task, to: TaskState, input: TransitionInput): Task {
   const at = Math.max(input.now, task.events.at(-1)?.at ?? input.now);
   const event: TaskEvent = { state: to, at, ...(input.message && { message: input.message }) };
   const { deadlineAt: _past, ...rest } = task;
-  const deadlineAt = deadlineOf(to, at, input.timeouts);
+  const deadlineAt = deadlineOf(to, at, input.timeouts, task.warmUpSecs);
   return {
     ...rest,
     ...(task.state === 'PENDING' && to === 'ASSIGNED' && placement(task, input)),

@@ -5,6 +5,7 @@ import { formatTaskId, type JobKey } from '../../model/job-key.ts';
 import type { Task } from '../../model/task.ts';
 import type { TaskConfig } from '../../model/task-config.ts';
 import { type FlappingSettings, penaltyMs, successorStreak } from './flapping.ts';
+import { warmUpSecs } from './timeouts.ts';
 
 export interface NewTask {
   readonly job: JobKey;
@@ -24,6 +25,7 @@ export function createTask(input: NewTask, ids: IdSource): Task {
   const { config, now } = input;
   const { role, environment, name } = input.job;
   const { instance, generation } = input;
+  const warmUp = warmUpSecs(config.healthCheck);
   return {
     role,
     environment,
@@ -44,6 +46,7 @@ export function createTask(input: NewTask, ids: IdSource): Task {
     events: [{ state: 'PENDING', at: now }],
     failureCount: 0,
     flapStreak: 0,
+    ...(warmUp > 0 && { warmUpSecs: warmUp }),
   };
 }
 

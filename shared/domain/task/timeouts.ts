@@ -2,17 +2,8 @@
 // `deadlineAt` of the row counts here; the store's index entry may carry an earlier time (it is kept from ASSIGNED to
 // STARTING to save a write) and the sweep asks `timedOut` with the row it has read.
 import type { Task, TaskState } from '../../model/task.ts';
-
-/** States that must be left before a deadline. STARTING is not among Aurora's; here it is timed as well. */
-export const transientStates = [
-  'ASSIGNED',
-  'STARTING',
-  'PREEMPTING',
-  'RESTARTING',
-  'DRAINING',
-  'KILLING',
-] as const satisfies TaskState[];
-type TransientState = (typeof transientStates)[number];
+import type { HealthCheckConfig } from '../../model/task-config.ts';
+import { type TransientState, transientStates } from '../../model/task-timeouts.ts';
 
 /**
  * Milliseconds a task may stay in each state. PARTITIONED is the partition policy: the delay before the task is given
@@ -37,10 +28,34 @@ export const defaultTimeouts: StateTimeouts = {
   PARTITIONED: fiveMinutesMs,
 };
 
-/** When a state entered at `at` must be left, epoch ms; undefined = never. THROTTLED is set by its penalty instead. */
-export function deadlineOf(state: TaskState, at: number, timeouts: StateTimeouts): number | undefined {
+/** The defaults, but for the states that were set otherwise. */
+export function timeoutsWith(set: Readonly<Partial<Record<TransientState, number>>>): StateTimeouts {
+  return { ...defaultTimeouts, ...set };
+}
+
+/**
+ * How long a task with this health check may need from STARTING until it is RUNNING or has failed, seconds: every
+ * attempt it is allowed (agent/health/verdict.ts), each with its timeout. STARTING lasts so much longer for it.
+ */
+export function warmUpSecs(check: HealthCheckConfig | undefined): number {
+  if (check === undefined) return 0;
+  const { initialIntervalSecs, intervalSecs, timeoutSecs, maxConsecutiveFailures, minConsecutiveSuccesses } =
+    check;
+  const attempts =
+    Math.ceil(initialIntervalSecs / intervalSecs) + maxConsecutiveFailures + minConsecutiveSuccesses + 1;
+  return Math.ceil(attempts * (intervalSecs + timeoutSecs));
+}
+
+/** When a state entered at `at` must be left, epoch ms; undefined = never. `warmUp`: the task's own, seconds. THROTTLED is set by its penalty instead. */
+export function deadlineOf(
+  state: TaskState,
+  at: number,
+  timeouts: StateTimeouts,
+  warmUp = 0,
+): number | undefined {
   const timeoutMs = (timeouts as Readonly<Partial<Record<TaskState, number | undefined>>>)[state];
-  return timeoutMs === undefined ? undefined : at + timeoutMs;
+  if (timeoutMs === undefined) return undefined;
+  return at + timeoutMs + (state === 'STARTING' ? warmUp * 1000 : 0);
 }
 
 /** What a passed deadline asks for; commit it with `expected` = the state that was read. */

@@ -6,6 +6,7 @@
 //   c  config id                   sv service (no)     g  grant          dl deadline (0)
 //   v  spec version                mf max failures (1) an ancestor       e  events: code, base-36 ms, message
 //   t  created at                  fc failures (0)     fs flap streak (0)
+//   w  warm-up seconds (0)
 import { formatTaskId, parseTaskId, type TaskRef } from '../../model/job-key.ts';
 import type { Grant, Resources } from '../../model/resources.ts';
 import {
@@ -140,6 +141,7 @@ export function ownAttributes(task: Task): TaskAttributes {
   if (task.constraints.length > 0) own.co = JSON.stringify(task.constraints);
   if (task.failureCount !== 0) own.fc = task.failureCount;
   if (task.flapStreak !== 0) own.fs = task.flapStreak;
+  if (task.warmUpSecs !== undefined) own.w = task.warmUpSecs;
   if (task.agentId !== undefined) own[agentAttribute(task.state)] = task.agentId;
   if (task.deadlineAt !== undefined) own.dl = task.deadlineAt;
   const grant = encodeGrant(task);
@@ -183,6 +185,7 @@ export function decodeTask(row: Row): Task {
   const grant = decodeGrant(row, agentId);
   const ancestorId = decodeAncestor(row, ref);
   const deadlineAt = numberOr(row, 'dl', 0);
+  const warmUpSecs = numberOr(row, 'w', 0);
   return {
     ...ref,
     taskId: formatTaskId({ ...ref, suffix: stringOf(row, 'x', 'task') }),
@@ -202,6 +205,7 @@ export function decodeTask(row: Row): Task {
     ...(ancestorId !== undefined && { ancestorId }),
     ...(agentId !== undefined && { agentId }),
     ...(grant !== undefined && { grant }),
+    ...(warmUpSecs !== 0 && { warmUpSecs }),
     ...(deadlineAt !== 0 && { deadlineAt }),
   };
 }

@@ -13,6 +13,8 @@ export class MemoryTransport implements AgentTransport {
   level: (() => DesiredTasks | undefined) | undefined;
   /** While true everything fails, as in an outage. */
   isDown = false;
+  /** While true another process has taken this agent's place. */
+  isSuperseded = false;
   levelRequests = 0;
   #queue: AgentCommand[] = [];
   #arrived: (() => void) | undefined;
@@ -42,6 +44,7 @@ export class MemoryTransport implements AgentTransport {
   async desired(): Promise<DesiredTasks> {
     this.#refuseIfDown();
     this.levelRequests++;
+    if (this.isSuperseded) throw new BorealisError('CONFLICT', 'another process has this id');
     const level = this.level?.();
     if (!level) throw new BorealisError('NOT_FOUND', 'unknown agent');
     return level;

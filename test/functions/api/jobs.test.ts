@@ -9,7 +9,7 @@ import {
   taskViewSchema,
   whySchema,
 } from '../../../shared/api/views.ts';
-import { desiredTasksSchema } from '../../../shared/model/protocol.ts';
+import { desiredPageSchema } from '../../../shared/model/protocol.ts';
 import { createWorld, pathOf, registration, statusReport, submission, type World } from '../support/world.ts';
 
 let world: World;
@@ -198,7 +198,7 @@ describe('answers', () => {
     taskViewSchema.parse((await world.call('GET', `/tasks/${encodeURIComponent(task?.taskId ?? '')}`)).body);
     agentListSchema.parse((await world.call('GET', '/agents', { query: { pool: 'default' } })).body);
     agentViewSchema.parse((await world.call('GET', '/agents/a1')).body);
-    desiredTasksSchema.parse((await world.call('GET', '/agents/a1/tasks')).body);
+    desiredPageSchema.parse((await world.call('GET', '/agents/a1/tasks')).body);
     expect((await world.call('GET', '/version')).body).toEqual({ cluster: 'local', version: '0.0.0' });
     expect((await world.call('GET', '/health')).body).toEqual({ ok: true, store: 'ok' });
     const document = await world.call('GET', '/openapi.json');

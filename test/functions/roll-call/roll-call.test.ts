@@ -1,5 +1,5 @@
 // Agents that fall silent and come back, through the real store, the stream and the matcher.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { rollCall } from '../../../functions/roll-call/roll-call.ts';
 import { sweep } from '../../../functions/sweeper/sweep.ts';
@@ -323,6 +323,17 @@ describe('a roll call that fails half way', () => {
       Array(4).fill(world.now - 5000),
     );
   });
+});
+
+it('a cluster without agents is looked at and nothing else', async () => {
+  await call();
+  const before = await world.store.getRoster();
+  const receive = vi.spyOn(beats, 'receive');
+  for (let i = 0; i < 3; i++) expect(await minute([])).toMatchObject({ agents: 0 });
+  expect(receive).not.toHaveBeenCalled();
+  expect(await world.store.getRoster()).toEqual(before);
+  await world.report([registration('a1')]);
+  expect(await minute(['a1'])).toMatchObject({ agents: 1, heard: 1 });
 });
 
 describe('heartbeats of others', () => {

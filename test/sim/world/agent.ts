@@ -8,7 +8,8 @@ import {
   type AgentCommand,
   agentCommandSchema,
   type DesiredTasks,
-  desiredTasksSchema,
+  desiredPageSchema,
+  joinDesired,
   type TaskLaunch,
   type TaskStatus,
 } from '../../../shared/model/protocol.ts';
@@ -242,7 +243,8 @@ export class SimAgent {
     this.#network.desired(this, (answer) => {
       if (session !== this.#session || answer === undefined) return;
       if (answer.status === 404) this.#register(() => {});
-      if (answer.status === 200) this.#follow(desiredTasksSchema.parse(answer.body), requestedAt);
+      if (answer.status === 200)
+        this.#follow(joinDesired([desiredPageSchema.parse(answer.body)]), requestedAt);
     });
   }
 

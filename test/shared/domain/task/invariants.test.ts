@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyTransition } from '../../../../shared/domain/task/apply.ts';
-import { timedOut, transientStates } from '../../../../shared/domain/task/timeouts.ts';
+import { timedOut } from '../../../../shared/domain/task/timeouts.ts';
 import {
   isActive,
   isOnAgent,
@@ -12,6 +12,7 @@ import {
   taskSchema,
   taskStates,
 } from '../../../../shared/model/task.ts';
+import { transientStates } from '../../../../shared/model/task-timeouts.ts';
 import { at, sampleTask, sources } from './sample-task.ts';
 
 const stepArb = fc.record({
