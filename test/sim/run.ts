@@ -33,6 +33,7 @@ const lookEveryMs = 4 * 60_000;
 const patienceMs = 60 * 60_000;
 const stayMs = 3 * 60_000;
 const lookPromptMs = 5_000;
+const stopMs = 3_000;
 
 export async function runScenario(scenario: Scenario, options: RunOptions = {}): Promise<RunResult> {
   const monitor = new Monitor();
@@ -154,7 +155,7 @@ class Run {
     Object.assign(outage, { store: false, queues: false, functions: false });
     for (const agent of agents.values()) {
       if (!agent.isLinked) agent.relink();
-      agent.boot();
+      this.#world.scheduler.after(stopMs, () => agent.boot());
     }
   }
 
@@ -213,7 +214,9 @@ class Run {
     const { agents, scheduler } = this.#world;
     const agent = agents.get(`a${action.agent}`);
     if (!agent) return;
-    if (action.kind !== 'forge' && action.kind !== 'agentCrash') this.#monitor.excused.add(agent.id);
+    // A process that is back before its agent counts as lost must have cost nothing.
+    const isShort = action.kind === 'agentCrash' && action.forMs < 40_000;
+    if (action.kind !== 'forge' && !isShort) this.#monitor.excused.add(agent.id);
     switch (action.kind) {
       case 'gone':
         agent.powerOff();
@@ -230,7 +233,8 @@ class Run {
         break;
       case 'agentStop':
         agent.stop();
-        scheduler.after(action.forMs, () => agent.boot());
+        // Ending its tasks takes it a while.
+        scheduler.after(action.forMs + stopMs, () => agent.boot());
         break;
       case 'powerOff':
         agent.powerOff();

@@ -1,8 +1,10 @@
 // The simulator in CI: a fixed number of seeds, the seeds that once failed, and proof that a seed is one run. It takes
 // the clock and the timers of its whole process, so it runs in one of its own.
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { mutations } from './mutations/list.ts';
 import { pinnedSeeds } from './pinned.ts';
 import type { Totals } from './report.ts';
 
@@ -10,19 +12,25 @@ const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
 type Summary = ReturnType<Totals['summary']>;
 
-function simulate(...args: string[]): Promise<Summary> {
+function simulate(more: NodeJS.ProcessEnv, ...args: string[]): Promise<Summary> {
+  const env = { ...process.env, ...more };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [main, '--json', ...args], { maxBuffer: 1e8 }, (error, stdout, stderr) => {
-      // Failing seeds give exit code 1 and are for the assertions; without output something else is wrong.
-      if (stdout === '') reject(new Error(stderr, { cause: error }));
-      else resolve(JSON.parse(stdout) as Summary);
-    });
+    execFile(
+      process.execPath,
+      [main, '--json', ...args],
+      { env, maxBuffer: 1e8 },
+      (error, stdout, stderr) => {
+        // Failing seeds give exit code 1 and are for the assertions; without output something else is wrong.
+        if (stdout === '') reject(new Error(stderr, { cause: error }));
+        else resolve(JSON.parse(stdout) as Summary);
+      },
+    );
   });
 }
 
 describe('the simulator', { timeout: 600_000 }, () => {
   it('finds every property of the design to hold over a fixed range of seeds', async () => {
-    const summary = await simulate('--seeds', '120', '--from', '1');
+    const summary = await simulate({}, '--seeds', '120', '--from', '1');
     expect(summary.failed).toEqual([]);
     // It has done something: faults of every kind, most of what the task machine allows.
     for (const kind of [
@@ -41,13 +49,32 @@ describe('the simulator', { timeout: 600_000 }, () => {
   });
 
   it('holds on every seed that once failed', async () => {
-    const summary = await simulate(...pinnedSeeds.flatMap(({ seed }) => ['--seed', String(seed)]));
+    const summary = await simulate({}, ...pinnedSeeds.flatMap(({ seed }) => ['--seed', String(seed)]));
     expect(summary.failed).toEqual([]);
     expect(summary.seeds).toBe(pinnedSeeds.length);
   });
 
   it('does exactly the same when a seed is run again', async () => {
-    const summary = await simulate('--seeds', '8', '--from', '1000', '--twice');
+    const summary = await simulate({}, '--seeds', '8', '--from', '1000', '--twice');
     expect(summary.failed).toEqual([]);
+  });
+
+  it.each(mutations)('can be shown to look: $name', ({ file, find }) => {
+    // All of them run with npm run sim:mutations; here only that each still says what to change.
+    const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+    expect(source.split(find)).toHaveLength(2);
+  });
+
+  it('fails when the product is made to fail', async () => {
+    const hook = fileURLToPath(new URL('mutations/hook.ts', import.meta.url));
+    const mutated = (name: string) =>
+      simulate(
+        { NODE_OPTIONS: `--import ${hook}`, BOREALIS_MUTATION: name },
+        '--seeds',
+        '40',
+        '--first-failure',
+      );
+    expect((await mutated('no resources are released')).failed).toHaveLength(1);
+    expect((await mutated('a release gives back what was given back before')).failed).toHaveLength(1);
   });
 });

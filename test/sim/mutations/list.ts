@@ -106,8 +106,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'no kill is sent',
     file: 'functions/fanout/derive.ts',
-    find: "if (killNeeded(before.state, after.state)) effects.push({ kind: 'kill', agentId, taskId });",
-    replace: '',
+    find: 'statesBetween(before, after).some(([from, to]) => killNeeded(from, to))',
+    replace: 'statesBetween(before, after).length > 1_000',
   },
   {
     name: 'the penalty of a throttled task has no timer',
@@ -130,8 +130,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'an agent may report on the tasks of others',
     file: 'functions/agent-events/apply-statuses.ts',
-    find: 'if (current.agentId !== reported.agentId) {',
-    replace: 'if (current.agentId === undefined) {',
+    find: 'if (current?.agentId !== reported.agentId) {',
+    replace: 'if (current?.agentId === undefined) {',
   },
   {
     name: 'nothing ever times out',
@@ -196,8 +196,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'the processor of a task costs nothing',
     file: 'shared/domain/placement/ledger.ts',
-    find: 'freeCpuMilli: ledger.freeCpuMilli - resources.cpuMilli,',
-    replace: 'freeCpuMilli: ledger.freeCpuMilli,',
+    find: 'freeCpuMilli -= resources.cpuMilli;',
+    replace: '',
   },
   {
     name: 'a transition throws the events before it away',
