@@ -1,6 +1,6 @@
 // `borealis doctor` on a real installation: healthy, ill and gone. With BOREALIS_E2E_API it looks at a deployment and
 // reads stacks, tables, queues and schedules from AWS.
-import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { PurgeQueueCommand, SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Finding } from '../../cli/doctor/facts.ts';
 import { type Installation, startInstallation, until } from './harness.ts';
@@ -15,7 +15,11 @@ let installation: Installation;
 beforeAll(async () => {
   installation = await startInstallation(['agent-a']);
 });
-afterAll(() => installation?.stop());
+afterAll(async () => {
+  // A deployed installation outlives this test, and others look at its dead letters.
+  await withTimersDlq((client, QueueUrl) => client.send(new PurgeQueueCommand({ QueueUrl })));
+  await installation?.stop();
+});
 
 async function examine(...args: readonly string[]): Promise<{ code: number; answer: Answer }> {
   const { code, stdout } = await installation.cli('doctor', '--json', ...args);
@@ -47,7 +51,10 @@ describe('borealis doctor', () => {
   });
 
   it('finds a dead letter, says where help is, and ends with 4', async () => {
-    await deadLetter();
+    // As if the timers had given up on something.
+    await withTimersDlq((client, QueueUrl) =>
+      client.send(new SendMessageCommand({ QueueUrl, MessageBody: '{}' })),
+    );
     const { answer, code } = await until('the dead letter', async () => {
       const examined = await examine();
       return examined.code === 4 && examined;
@@ -77,16 +84,14 @@ describe('borealis doctor', () => {
   });
 });
 
-/** As if the timers had given up on something. */
-async function deadLetter(): Promise<void> {
+async function withTimersDlq(work: (client: SQSClient, queueUrl: string) => Promise<unknown>): Promise<void> {
   const endpoint = process.env.AWS_ENDPOINT_URL_SQS ?? (await localSqs());
   const client = new SQSClient({
     endpoint,
     region: 'us-east-1',
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   });
-  const QueueUrl = `${endpoint}/000000000000/borealis-local-timers-dlq`;
-  await client.send(new SendMessageCommand({ QueueUrl, MessageBody: '{}' }));
+  await work(client, `${endpoint}/000000000000/borealis-local-timers-dlq`);
   client.destroy();
 }
 
