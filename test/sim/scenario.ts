@@ -58,9 +58,9 @@ const minuteMs = 60_000;
 
 export function createScenario(seed: number): Scenario {
   const random = createRandom(`scenario ${seed}`);
-  const kind = random.pick(['mixed', 'mixed', 'mixed', 'mixed', 'mixed', 'mixed', 'calm', 'outage'] as const);
+  const kind = random.pick(['mixed', 'mixed', 'mixed', 'mixed', 'mixed', 'calm', 'calm', 'outage'] as const);
   if (kind === 'outage') return outageScenario(seed, random);
-  const agents = Array.from({ length: random.between(1, 4) }, (_, index) => ({
+  const agents = Array.from({ length: random.between(1, kind === 'calm' ? 2 : 4) }, (_, index) => ({
     offer: makeOffer(`a${index}`, random),
     skewMs: random.chance(0.3) ? random.between(-3600_000, 3600_000) : random.between(-2_000, 2_000),
   }));
@@ -83,7 +83,15 @@ export function createScenario(seed: number): Scenario {
 function makeRates(random: Random, none: boolean): Record<FaultClass, number> {
   const severity = none ? 0 : random.pick([0, 0.003, 0.01, 0.03, 0.08]);
   const rate = () => (random.chance(0.65) ? severity * (0.3 + random.next()) : 0);
-  return { store: rate(), queue: rate(), delivery: rate() * 3, index: rate() * 6, net: rate() * 3 };
+  const store = rate();
+  return {
+    store,
+    write: Math.min(0.25, store * 5),
+    queue: rate(),
+    delivery: rate() * 3,
+    index: rate() * 6,
+    net: rate() * 3,
+  };
 }
 
 function makeOffer(agentId: string, random: Random): Offer {
@@ -175,7 +183,7 @@ function outageScenario(seed: number, random: Random): Scenario {
     return { at: 2_000 + index * random.below(3_000), action: { kind: 'submit', job } };
   });
   steps.push({ at, action: { kind: 'outage', what, forMs } });
-  const rates = { store: 0, queue: 0, delivery: 0, index: 0, net: 0 };
+  const rates = { store: 0, write: 0, queue: 0, delivery: 0, index: 0, net: 0 };
   steps.sort((a, b) => a.at - b.at);
   return { seed, kind: 'outage', agents, jobs, steps, calmAt: at + forMs, rates, maxSkewMs: 50 };
 }

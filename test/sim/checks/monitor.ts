@@ -3,11 +3,14 @@
 // generation, no agent over its capacity, ledgers that add up, no task that runs in two places.
 
 import type { MachineState } from '../../../shared/domain/task/transitions.ts';
+import { canonicalJson } from '../../../shared/lib/hash.ts';
 import type { Agent, Ledger } from '../../../shared/model/agent.ts';
+import type { Job } from '../../../shared/model/job.ts';
 import { jobPath, liveId } from '../../../shared/model/job-key.ts';
 import type { TaskLaunch } from '../../../shared/model/protocol.ts';
 import { isActive, isOnAgent, isTerminal, type Task, type TaskState } from '../../../shared/model/task.ts';
 import { decodeAgent, decodeLedger } from '../../../shared/store/codec/agent-row.ts';
+import { decodeJob } from '../../../shared/store/codec/job-row.ts';
 import { decodeTask } from '../../../shared/store/codec/task-row.ts';
 import { agentPrefix, ledgerPrefix, taskPrefix } from '../../../shared/store/keys.ts';
 import { specified } from '../../shared/domain/task/specified-table.ts';
@@ -97,6 +100,8 @@ export class Monitor {
           if (agentId) agents.add(agentId);
         if (!old && fresh) made.push(fresh);
         if (old && isActive(old.state) && !(fresh && isActive(fresh.state))) ended.add(old.taskId);
+      } else if (before && after && pk.startsWith('ROLE#')) {
+        this.#jobChanged(decodeJob(before), decodeJob(after));
       } else if (after && sk.startsWith(agentPrefix)) {
         const agent = decodeAgent(after);
         const books = this.#books(agent.agentId);
@@ -115,6 +120,22 @@ export class Monitor {
     for (const task of made) this.#checkMade(task, ended);
     for (const instance of instances) this.#checkInstance(instance);
     for (const agentId of agents) this.#checkAgent(agentId);
+  }
+
+  /** What was accepted stays accepted: versions only grow, and the desired state only changes with a new one. */
+  #jobChanged(old: Job, fresh: Job): void {
+    this.checks++;
+    const path = jobPath(fresh);
+    if (fresh.specVersion < old.specVersion || fresh.reconciledVersion < old.reconciledVersion) {
+      throw new Violation(`job ${path} went back from version ${old.specVersion} to ${fresh.specVersion}`);
+    }
+    if (fresh.specVersion > old.specVersion + 1) throw new Violation(`job ${path} skipped a version`);
+    if (
+      fresh.specVersion === old.specVersion &&
+      canonicalJson(fresh.desired) !== canonicalJson(old.desired)
+    ) {
+      throw new Violation(`job ${path} changed within version ${fresh.specVersion}`);
+    }
   }
 
   #taskChanged(id: string, old: Task | undefined, fresh: Task | undefined): void {

@@ -14,10 +14,16 @@ const tx = 'shared/store/tx';
 
 export const mutations: readonly Mutation[] = [
   {
-    name: 'a transition does not look at the state it starts from',
-    file: 'shared/store/task-update.ts',
-    find: "'#x = :x AND #s = :from'",
-    replace: "'#x = :x AND (#s = :from OR #x = :x)'",
+    name: 'a transition does not look at what happened since it was read',
+    file: `${tx}/transition-task.ts`,
+    find: '[stillInState(task.taskId, task.state), historyUnchanged(task)]',
+    replace: "[{ text: 'attribute_exists(#x)', names: { '#x': 'x' }, values: {} }]",
+  },
+  {
+    name: 'a replacement does not look at what happened since it was read',
+    file: `${tx}/replace-task.ts`,
+    find: '[\n    stillInState(task.taskId, task.state),\n    historyUnchanged(task),\n  ]',
+    replace: "[{ text: 'attribute_exists(#x)', names: { '#x': 'x' }, values: {} }]",
   },
   {
     name: 'an assignment does not look at the version of the ledger',
@@ -32,10 +38,10 @@ export const mutations: readonly Mutation[] = [
     replace: "'attribute_exists(#l)'",
   },
   {
-    name: 'a ledger is rewritten whatever its version',
-    file: `${tx}/put-ledger.ts`,
-    find: "'#v = :version'",
-    replace: "'attribute_exists(#v)'",
+    name: 'a rewritten ledger gives back what was given back before',
+    file: `${tx}/release-resources.ts`,
+    find: 'releases.filter(({ taskId }) => held.has(liveId(taskId)))',
+    replace: 'releases.filter(() => held.size >= 0)',
   },
   {
     name: 'a task ends without its successor',

@@ -16,9 +16,10 @@ const deliveryFaults = ['duplicate', 'late', 'crash'] as const;
 const indexFaults = ['stale'] as const;
 export const netFaults = ['lostRequest', 'lostAnswer', 'late'] as const;
 
-export type FaultClass = 'store' | 'queue' | 'delivery' | 'index' | 'net';
+export type FaultClass = 'store' | 'write' | 'queue' | 'delivery' | 'index' | 'net';
 const kindsOf: Readonly<Record<FaultClass, readonly string[]>> = {
   store: callFaults,
+  write: callFaults,
   queue: callFaults,
   delivery: deliveryFaults,
   index: indexFaults,

@@ -57,7 +57,9 @@ export class Services {
     if (invocation?.dead) return new Promise(() => {});
     const site = `${container.functionName} ${call.operation}`;
     const kinds = call.partly ? callFaults : noPartial;
-    const fault = faults.decide(call.service === 'store' ? 'store' : 'queue', site, kinds);
+    // Most calls read, and a write that fails is the more interesting one.
+    const group = call.service !== 'store' ? 'queue' : call.isWrite ? 'write' : 'store';
+    const fault = faults.decide(group, site, kinds);
     const latencyMs =
       fault?.kind === 'slow' ? 500 + Math.floor(faults.detail(fault) * 25_000) : random.between(1, 15);
     return new Promise((resolve, reject) => {
