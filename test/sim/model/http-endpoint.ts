@@ -20,7 +20,7 @@ export async function startModelEndpoint(): Promise<ModelEndpoint> {
   const server = createServer((request, response) => {
     const send = (status: number, body: Json) => {
       response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
-      response.end(JSON.stringify(body));
+      response.end(JSON.stringify(body, asBase64));
     };
     answer(dynamo, entries, request).then(
       (body) => send(200, body),
@@ -50,7 +50,7 @@ export async function startModelEndpoint(): Promise<ModelEndpoint> {
 async function answer(dynamo: MemoryDynamo, entries: StreamEntry[], request: IncomingMessage): Promise<Json> {
   let text = '';
   for await (const chunk of request) text += String(chunk);
-  const input = JSON.parse(text || '{}') as Json;
+  const input = JSON.parse(text || '{}', binary) as Json;
   const operation = String(request.headers['x-amz-target']).split('.')[1] ?? '';
   switch (operation) {
     case 'CreateTable':
@@ -84,6 +84,16 @@ async function answer(dynamo: MemoryDynamo, entries: StreamEntry[], request: Inc
     default:
       return encoded(dynamo.execute(operation, decoded(input)));
   }
+}
+
+/** Binary attributes travel as base64: `{ B: text }`, which no other object of the protocol looks like. */
+function binary(name: string, value: Json): Json {
+  return name === 'B' && typeof value === 'string' ? new Uint8Array(Buffer.from(value, 'base64')) : value;
+}
+
+/** A Buffer has become plain data by the time a replacer sees it; other arrays of bytes have not. */
+function asBase64(name: string, value: Json): Json {
+  return name === 'B' && value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
 }
 
 const itemFields = new Set([
@@ -121,7 +131,7 @@ function encoded(output: Json): Json {
 
 function walk(value: Json, convert: (name: string, value: Json) => Json): Json {
   if (Array.isArray(value)) return value.map((one) => walk(one, convert));
-  if (value === null || typeof value !== 'object') return value;
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => [name, convert(name, inner) ?? walk(inner, convert)]),
   );

@@ -193,8 +193,9 @@ export class MemoryDynamo {
     const found: Item[] = [];
     let [looked, bytes] = [0, 0];
     let last: Item | undefined;
-    for (const { order, item } of entries) {
-      if (after !== undefined && order <= after) continue;
+    const isDown = input.ScanIndexForward === false;
+    for (const { order, item } of isDown ? entries.toReversed() : entries) {
+      if (after !== undefined && (isDown ? order >= after : order <= after)) continue;
       const scope = { item, names, values };
       if (!inKey(scope)) continue;
       if (looked >= most || bytes > pageBytes) break;

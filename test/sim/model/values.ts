@@ -6,6 +6,7 @@ export type Value =
   | number
   | boolean
   | null
+  | Uint8Array
   | readonly Value[]
   | ReadonlySet<string | number>
   | { readonly [name: string]: Value };
@@ -15,6 +16,7 @@ export type Attributes = Record<string, AttributeValue>;
 /** Equality as DynamoDB has it: by type and content, sets without order. */
 export function isEqual(a: Value | undefined, b: Value | undefined): boolean {
   if (a === b) return true;
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((one, index) => isEqual(one as Value, b[index] as Value));
   }
@@ -25,7 +27,13 @@ export function isEqual(a: Value | undefined, b: Value | undefined): boolean {
 }
 
 function isMap(value: Value | undefined): value is { readonly [name: string]: Value } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Set);
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    !(value instanceof Set) &&
+    !(value instanceof Uint8Array)
+  );
 }
 
 /** Throws what the document client would throw on a value no attribute can hold. */
@@ -34,6 +42,7 @@ function toAttribute(value: Value | undefined): AttributeValue {
   if (typeof value === 'number' && Number.isFinite(value)) return { N: String(value) };
   if (typeof value === 'boolean') return { BOOL: value };
   if (value === null) return { NULL: true };
+  if (value instanceof Uint8Array) return { B: value };
   if (Array.isArray(value)) return { L: (value as Value[]).map(toAttribute) };
   if (value instanceof Set && value.size > 0) {
     const members = [...value] as (string | number)[];
@@ -56,6 +65,7 @@ export function fromAttribute(attribute: AttributeValue): Value {
   if (attribute.N !== undefined) return Number(attribute.N);
   if (attribute.BOOL !== undefined) return attribute.BOOL;
   if (attribute.NULL !== undefined) return null;
+  if (attribute.B !== undefined) return attribute.B;
   if (attribute.L !== undefined) return attribute.L.map(fromAttribute);
   if (attribute.SS !== undefined) return new Set(attribute.SS);
   if (attribute.NS !== undefined) return new Set(attribute.NS.map(Number));
@@ -92,6 +102,7 @@ function valueSize(value: Value): number {
   if (typeof value === 'string') return Buffer.byteLength(value);
   if (typeof value === 'number') return 1 + Math.ceil(String(Math.abs(value)).length / 2);
   if (typeof value === 'boolean' || value === null) return 1;
+  if (value instanceof Uint8Array) return value.byteLength;
   if (Array.isArray(value))
     return (value as Value[]).reduce<number>((sum, one) => sum + 1 + valueSize(one), 3);
   if (value instanceof Set) return [...value].reduce<number>((sum, one) => sum + valueSize(one as Value), 0);
