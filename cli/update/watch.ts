@@ -85,24 +85,34 @@ function createProgress(session: Session, shown: string): Progress {
     if (open !== undefined) stderr.write('\n');
     open = undefined;
   };
+  const paintLine = (update: UpdateDetail, passedMs: number) => {
+    const text = shortened(progressLine(update, passedMs, session.out.paintTalk), stderr.columns);
+    stderr.write(`\r\u001b[K${text}`);
+  };
+  const repaint = (update: UpdateDetail, passedMs: number) => {
+    const line = update.batches > mostBatchLines ? update.direction : lineName(update);
+    if (open !== undefined && line !== open) {
+      const finished = finishedBatch(update, open);
+      if (finished) paintLine(finished, passedMs);
+      endLine();
+    }
+    open = line;
+    paintLine(update, passedMs);
+  };
+  const sayChange = (update: UpdateDetail, passedMs: number) => {
+    const text = plainLine(update);
+    if (update.active && text !== lastPlain) session.out.say(`${formatSpan(passedMs).padStart(5)}  ${text}`);
+    lastPlain = text;
+  };
   return {
     show(update, passedMs) {
       const stopped = update.status !== lastStatus ? stopText(update, shown) : undefined;
       lastStatus = update.status;
-      if (live) {
-        const line = update.batches > mostBatchLines ? update.direction : lineName(update);
-        if (open !== undefined && line !== open) endLine();
-        open = line;
-        const text = shortened(progressLine(update, passedMs, session.out.paintTalk), stderr.columns);
-        stderr.write(`\r\u001b[K${text}`);
-        if (stopped !== undefined) endLine();
-      } else {
-        const text = plainLine(update);
-        if (update.active && text !== lastPlain)
-          session.out.say(`${formatSpan(passedMs).padStart(5)}  ${text}`);
-        lastPlain = text;
-      }
-      if (stopped !== undefined) session.out.say(stopped);
+      if (live) repaint(update, passedMs);
+      else sayChange(update, passedMs);
+      if (stopped === undefined) return;
+      endLine();
+      session.out.say(stopped);
     },
     end: endLine,
   };
@@ -110,6 +120,12 @@ function createProgress(session: Session, shown: string): Progress {
 
 function lineName({ direction, batch }: UpdateDetail): string {
   return `${direction} ${batch?.number ?? 'end'}`;
+}
+
+/** The update with the batch of a line that is left for good: how that ended is only known now. */
+function finishedBatch(update: UpdateDetail, line: string): UpdateDetail | undefined {
+  const batch = update.batchList.find((one) => lineName({ ...update, batch: one }) === line);
+  return batch && { ...update, batch };
 }
 
 /** A line longer than the terminal would wrap and could not be repainted; what is waited for goes first. */

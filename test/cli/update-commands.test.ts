@@ -175,7 +175,7 @@ describe('following an update', () => {
     updateDetail({ batch: batch(1, 2, 1) }),
     paused,
     updateDetail({ batch: batch(2, 1, 2) }),
-    endedUpdate('ROLLED_FORWARD'),
+    endedUpdate('ROLLED_FORWARD', { batchList: [batch(1, 3, 0), batch(2, 3, 0), batch(3, 3, 0)] }),
   ];
   const answers: Answers = {
     [`GET ${route}/u1`]: (_asked, times) => ok(script[Math.min(times, script.length) - 1]),
@@ -204,7 +204,8 @@ describe('following an update', () => {
     expect(lines[0]).toMatch(/ROLLING_FORWARD {2}batch 1\/3 \[#{13}>{7}\] 0-2 {2}2\/9 done$/);
     expect(lines[1]).toMatch(/ROLL_FORWARD_PAUSED {2}batch 2\/3 \[\.{20}\] 3-5/);
     expect(lines[2]).toContain('paused (Update auto paused)');
-    expect(lines[3]).toMatch(/batch 2\/3 \[#{7}>{13}\]/);
+    // Left for good when the next look tells how it ended.
+    expect(lines[3]).toMatch(/ROLLED_FORWARD {2}batch 2\/3 \[#{20}\] 3-5/);
     expect(lines[4]).toMatch(/ROLLED_FORWARD {2}\[#{20}\] {2}9\/9 done$/);
     expect(lines[5]).toContain('9 instances updated in 1m.');
   });
