@@ -33,6 +33,8 @@ export interface RunningAgent {
   readonly offer: Offer;
   /** Address of the log server, if it has one. */
   readonly observerUrl: string | undefined;
+  /** Tells the control plane that this machine will go, so that it is emptied; rejects if that was not taken. */
+  reportLeaving(leaving: { readonly reason: string; readonly terminatesAt?: number }): Promise<void>;
   /**
    * Ends the agent and resolves once it has let go of everything. Tasks go on unless `killTasks` (default: the option
    * `killTasksOnStop`) is true; then they are ended and nothing of them is left.
@@ -86,6 +88,7 @@ async function startAgent(options: AgentOptions, unlock: () => void): Promise<Ru
     sessionId,
     offer,
     observerUrl: observer?.url,
+    reportLeaving: (leaving) => transport.send({ ...envelope(), kind: 'leaving', ...leaving }),
     stop: async (how = {}) => {
       if (stopping.signal.aborted) return;
       stopping.abort();
@@ -129,6 +132,7 @@ function makeSupervisor(
       hostname: options.host ?? hostname(),
       path: options.taskPath ?? process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
       runAsRole: options.runAsRole ?? false,
+      ...(options.taskUser === undefined ? {} : { taskUser: options.taskUser }),
       memoryPollMs: timings.memoryPollMs,
       diskPollMs: timings.diskPollMs,
       killBudgetMs: timings.killBudgetMs,

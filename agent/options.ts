@@ -29,6 +29,8 @@ export interface AgentOptions {
   readonly attributes?: Attributes;
   /** Processes run as the user named like the job's role; needs root. Default false: as the agent's own user. */
   readonly runAsRole?: boolean;
+  /** With `runAsRole`: the user of tasks whose role has none. Default: such tasks fail. */
+  readonly taskUser?: string;
   /** `stop` ends all tasks too (the embedded stack). Default false: tasks go on and are adopted by the next start. */
   readonly killTasksOnStop?: boolean;
   /** Address of the log server; false = none. Default 127.0.0.1 and a free port. */

@@ -5,6 +5,7 @@ import type { Node } from 'constructs';
 import type { ApiEnv } from '../shared/api/env.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import { taskTimeoutsSchema } from '../shared/model/task-timeouts.ts';
+import { type AgentsSettings, agentsSettingRows, readAgentsSettings } from './agents-settings.ts';
 
 export interface Settings {
   /** Names every resource, so that two clusters fit in one account. */
@@ -31,6 +32,10 @@ export interface Settings {
   readonly alarms: AlarmSettings;
   /** Tables made by scripts/restore-tables.ts to be used instead of the installation's own (docs/backup.md). */
   readonly restored?: { readonly suffix: string; readonly streamArn: string };
+  /** Where to deploy to; absent: where the credentials' profile says. */
+  readonly region?: string;
+  /** The machines of agents, if there are to be any. */
+  readonly agents?: AgentsSettings;
 }
 
 /** Who is told of alarms, and where they say help is. */
@@ -59,6 +64,8 @@ const known = [
   'runbook',
   'restored',
   'restoredStream',
+  'region',
+  ...agentsSettingRows.map(({ name }) => name),
 ] as const;
 
 /** Reads and checks the `borealis:` keys of the context; INVALID_CONFIG names what is wrong. */
@@ -84,6 +91,17 @@ export function readSettings(node: Node): Settings {
       `is ${JSON.stringify(cluster)}; -agent in it is kept for the names of queues`,
     );
   }
+  const region = text(node, 'region', '');
+  if (!/^$|^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) {
+    throw invalid(
+      `${prefix}region`,
+      `is ${JSON.stringify(region)}; it must be the name of a region, such as eu-west-1`,
+    );
+  }
+  const agents = readAgentsSettings({
+    text: (name, fallback) => text(node, name, fallback),
+    invalid: (name, problem) => invalid(prefix + name, problem),
+  });
   const auth = choice(node, 'auth', ['iam', 'none'], 'iam');
   const agentIdentity = choice(node, 'agentIdentity', ['bound', 'session'], 'bound');
   return {
@@ -98,6 +116,8 @@ export function readSettings(node: Node): Settings {
     logRetentionDays: logRetention(node),
     alarms: alarmSettings(node),
     ...restoredTables(node),
+    ...(region !== '' && { region }),
+    ...(agents && { agents }),
   };
 }
 

@@ -57,7 +57,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   infra: {
     layers: ['shared/model', 'shared/lib', 'shared/api', 'shared/store'],
-    packages: ['aws-cdk-lib', 'constructs', 'esbuild'],
+    packages: ['aws-cdk-lib', 'constructs', 'esbuild', 'tar'],
   },
   local: {
     layers: [

@@ -10,15 +10,27 @@ export interface TaskUser {
   readonly gid?: number;
 }
 
-/** The role's user when the runner is root and asked for it, else its own; throws if the role has no user. */
-export function userOf(role: string, runAsRole: boolean): TaskUser {
+/** The role's user when the runner is root and asked for it, else `taskUser`, else its own; throws if there is none. */
+export function userOf(
+  role: string,
+  { runAsRole, taskUser }: { readonly runAsRole: boolean; readonly taskUser?: string },
+): TaskUser {
   if (!runAsRole || process.getuid?.() !== 0) return { name: userInfo().username };
+  const names = [role, ...(taskUser === undefined ? [] : [taskUser])];
+  const user = names.map(findUser).find((found) => found !== undefined);
+  if (user === undefined) throw new Error(`user ${names.join(' or ')} does not exist on this machine`);
+  // A role that happens to be called like an account of the system must not get its rights.
+  if (user.uid === 0) throw new Error(`tasks of role ${role} would run as root`);
+  return user;
+}
+
+function findUser(name: string): Required<TaskUser> | undefined {
   const id = (flag: string) =>
-    Number(execFileSync('id', [flag, '--', role], { stdio: ['ignore', 'pipe', 'ignore'] }));
+    Number(execFileSync('id', [flag, '--', name], { stdio: ['ignore', 'pipe', 'ignore'] }));
   try {
-    return { name: role, uid: id('-u'), gid: id('-g') };
-  } catch (error) {
-    throw new Error(`user ${role} does not exist on this machine`, { cause: error });
+    return { name, uid: id('-u'), gid: id('-g') };
+  } catch {
+    return undefined;
   }
 }
 

@@ -126,7 +126,7 @@ export class TaskRunner {
 
   #prepare(): RunContext {
     const { launch, settings } = this.#spec;
-    const user = userOf(launch.role, settings.runAsRole);
+    const user = userOf(launch.role, settings);
     createSandbox(this.#paths.sandbox, user);
     if (settings.cgroupParent !== undefined) {
       this.#cgroup = new TaskCgroup(

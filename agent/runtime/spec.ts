@@ -9,6 +9,8 @@ export interface RunnerSettings {
   readonly path: string;
   /** Run processes as the user named like the role (the runner must be root); else as the agent's own user. */
   readonly runAsRole: boolean;
+  /** With `runAsRole`: the user of tasks whose role has none. */
+  readonly taskUser?: string;
   /** Time between looks at memory use, ms; stretched when a look is costly. */
   readonly memoryPollMs: number;
   /** Time between measures of the sandbox, ms; stretched likewise. */

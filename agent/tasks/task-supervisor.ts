@@ -25,7 +25,9 @@ import { LocalTask } from './local-task.ts';
 import { renderConfig } from './render-config.ts';
 import { createTaskFolder, readSpec, writeKillRequest } from './task-folder.ts';
 
-const runnerMain = fileURLToPath(new URL('../runner/main.ts', import.meta.url));
+// In a bundle (infra/constructs/agent-bundle.ts) the runner lies beside the agent.
+const runnerFile = import.meta.url.endsWith('.ts') ? '../runner/main.ts' : './runner.mjs';
+const runnerMain = fileURLToPath(new URL(runnerFile, import.meta.url));
 /** A runner must have taken its task within this time (spec/executor.md section 1), ms. */
 const runnerStartLimitMs = 60_000;
 /** How often checkpoints and runners are looked at when no watch said anything, ms. */

@@ -10,6 +10,7 @@ export const workTimeout = {
   agentEvents: Duration.seconds(30),
   drainer: Duration.seconds(120),
   updater: Duration.seconds(120),
+  agentLifecycle: Duration.seconds(30),
   fanout: Duration.seconds(60),
   rollCall: Duration.seconds(55),
   commands: Duration.seconds(30),

@@ -66,6 +66,15 @@ export const commandsEnvSchema = z.object({
   COMMAND_DEAD_LETTERS_URL: z.string(),
   COMMAND_TRIES: z.coerce.number().int().min(1),
 });
+/** It sends messages to itself while a machine waits to be terminated. */
+export const agentLifecycleEnvSchema = z
+  .object({
+    ...base,
+    LIFECYCLE_QUEUE_URL: z.string(),
+    /** How long a termination may be held up, seconds. */
+    MAX_DRAIN_SECS: z.coerce.number().int().min(60),
+  })
+  .omit({ AGENT_LOST_AFTER_SECS: true });
 /** It touches no table. */
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 
@@ -74,6 +83,7 @@ export type StoreEnv = Omit<ApiEnv, keyof typeof identity>;
 export type ApiEnv = z.input<typeof apiEnvSchema>;
 export type FanoutEnv = z.input<typeof fanoutEnvSchema>;
 export type DrainerEnv = z.input<typeof drainerEnvSchema>;
+export type AgentLifecycleEnv = z.input<typeof agentLifecycleEnvSchema>;
 export type MatcherEnv = z.input<typeof matcherEnvSchema>;
 export type ReconcilerEnv = z.input<typeof reconcilerEnvSchema>;
 export type AgentEventsEnv = z.input<typeof agentEventsEnvSchema>;

@@ -83,6 +83,7 @@ export const storeRights = {
 /** Store methods by the function (folder under functions/) that calls them. */
 export const storeUse = {
   'agent-events': ['getAgent', 'getTasks', 'registerAgent', 'setAgentMode', 'transitionAll'],
+  'agent-lifecycle': ['getAgent', 'setAgentMode'],
   api: [
     'bindAgent',
     'createJob',

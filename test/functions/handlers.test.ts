@@ -5,6 +5,10 @@ import {
   createHandler as agentEvents,
   handler as agentEventsHandler,
 } from '../../functions/agent-events/handler.ts';
+import {
+  createHandler as agentLifecycle,
+  handler as agentLifecycleHandler,
+} from '../../functions/agent-lifecycle/handler.ts';
 import { createHandler as api, handler as apiHandler } from '../../functions/api/handler.ts';
 import { createHandler as commands, handler as commandsHandler } from '../../functions/commands/handler.ts';
 import { createHandler as drainer, handler as drainerHandler } from '../../functions/drainer/handler.ts';
@@ -26,6 +30,8 @@ const environment = {
   MATCHER_QUEUE_URL: 'http://127.0.0.1:1/q/matcher.fifo',
   RECONCILER_QUEUE_URL: 'http://127.0.0.1:1/q/reconciler.fifo',
   DRAINER_QUEUE_URL: 'http://127.0.0.1:1/q/drainer.fifo',
+  LIFECYCLE_QUEUE_URL: 'http://127.0.0.1:1/q/lifecycle',
+  MAX_DRAIN_SECS: '3600',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/q/timers',
   UPDATER_QUEUE_URL: 'http://127.0.0.1:1/q/updater.fifo',
   UPDATE_WORKFLOW_ARN: 'arn:aws:states:us-east-1:1:stateMachine:update',
@@ -42,6 +48,7 @@ describe.each([
   ['matcher', matcher, matcherHandler],
   ['reconciler', reconciler, reconcilerHandler],
   ['agent-events', agentEvents, agentEventsHandler],
+  ['agent-lifecycle', agentLifecycle, agentLifecycleHandler],
   ['drainer', drainer, drainerHandler],
   ['commands', commands, commandsHandler],
   ['timers', timers, timersHandler],
@@ -81,6 +88,7 @@ describe('a batch of nothing', () => {
     ['matcher', matcher],
     ['reconciler', reconciler],
     ['agent-events', agentEvents],
+    ['agent-lifecycle', agentLifecycle],
     ['drainer', drainer],
     ['commands', commands],
     ['timers', timers],

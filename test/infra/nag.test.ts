@@ -3,7 +3,7 @@ import { nagAdvice, nagFindings } from './nag-findings.ts';
 
 describe('cdk-nag (AwsSolutions)', () => {
   it('finds nothing that nobody has explained', () => {
-    const findings = nagFindings({ 'borealis:cluster': 'test' });
+    const findings = nagFindings({ 'borealis:cluster': 'test', 'borealis:fleetMax': '2' });
     const shown = findings.map(
       ({ rule, construct, description }) => `${rule} at ${construct}: ${description}`,
     );

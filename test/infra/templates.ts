@@ -17,7 +17,14 @@ export function templateResources(context: Readonly<Record<string, unknown>> = {
   const file = new URL('../../cdk.json', import.meta.url);
   const committed = JSON.parse(readFileSync(file, 'utf8')) as { context?: Record<string, unknown> };
   const app = new App({
-    context: { ...committed.context, 'aws:cdk:bundling-stacks': [], 'borealis:cluster': 'test', ...context },
+    context: {
+      ...committed.context,
+      'aws:cdk:bundling-stacks': [],
+      'borealis:cluster': 'test',
+      // With the optional stack.
+      'borealis:fleetMax': '2',
+      ...context,
+    },
     analyticsReporting: false,
   });
   addBorealis(app);

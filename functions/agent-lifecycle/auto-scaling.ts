@@ -1,0 +1,45 @@
+// The lifecycle actions of Auto Scaling groups as a port.
+import {
+  type AutoScalingClient,
+  AutoScalingServiceException,
+  CompleteLifecycleActionCommand,
+  RecordLifecycleActionHeartbeatCommand,
+} from '@aws-sdk/client-auto-scaling';
+import type { TerminationPort } from './follow-notice.ts';
+import type { Termination } from './notices.ts';
+
+export function createTerminationPort(client: AutoScalingClient): TerminationPort {
+  return {
+    holdOn: (termination) =>
+      stillWaits(() => client.send(new RecordLifecycleActionHeartbeatCommand(actionOf(termination)))),
+    goOn: (termination) =>
+      stillWaits(() =>
+        client.send(
+          new CompleteLifecycleActionCommand({
+            ...actionOf(termination),
+            LifecycleActionResult: 'CONTINUE',
+          }),
+        ),
+      ),
+  };
+}
+
+function actionOf({ group, hook, token, instanceId }: Termination) {
+  return {
+    AutoScalingGroupName: group,
+    LifecycleHookName: hook,
+    LifecycleActionToken: token,
+    InstanceId: instanceId,
+  };
+}
+
+/** A group that does not know the action (any more) says ValidationError. */
+async function stillWaits(call: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await call();
+    return true;
+  } catch (error) {
+    if (error instanceof AutoScalingServiceException && error.name === 'ValidationError') return false;
+    throw error;
+  }
+}
