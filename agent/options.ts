@@ -54,7 +54,7 @@ export interface AgentOptions {
 export interface AgentTimings {
   readonly heartbeatMs: number;
   readonly registerMs: number;
-  /** Between fetches of what should run; an agent without tasks fetches only every twentieth time. */
+  /** Between fetches of what should run; an agent without tasks fetches only every thirtieth time. */
   readonly reconcileMs: number;
   /** Statuses wait this long for others to share a report. */
   readonly flushMs: number;
@@ -69,7 +69,7 @@ export interface AgentTimings {
 
 export const defaultTimings: AgentTimings = {
   heartbeatMs: 40_000,
-  registerMs: 600_000,
+  registerMs: 3_600_000,
   reconcileMs: 15_000,
   flushMs: 50,
   memoryPollMs: 2000,

@@ -127,6 +127,12 @@ function observability(): Pick<Units, 'alarms' | 'dashboardMetrics' | 'metrics'>
   };
 }
 
+/** Durations differ more from one window to the next than agents add to them. */
+function notBelowZero(usage: Usage): Usage {
+  const entries = Object.entries(usage).map(([unit, amount]) => [unit, Math.max(0, amount)]);
+  return Object.fromEntries(entries) as Usage;
+}
+
 const tasks = await withStack(measureTasks);
 const { idle, agents, queues } = await withStack(async (stack) => ({
   ...(await measureIdle(stack)),
@@ -141,7 +147,7 @@ const units: Units = {
   },
   ...observability(),
   idleHour: addUsage([idle, 3600 / seconds]),
-  agentHour: addUsage([agents, 3600 / seconds / agentCount]),
+  agentHour: notBelowZero(addUsage([agents, 3600 / seconds / agentCount])),
   // The measurement asks the API all the time; who runs tasks asks once.
   task: { ...addUsage([tasks, 1 / taskCount]), apiRequests: 0 },
   tasksPerAgent: taskCount / taskAgents,

@@ -21,7 +21,7 @@ const longestRetryMs = 5000;
 /** Answers in a row that another process has taken this one's place, before the tasks here are ended. */
 const refusalsToStop = 2;
 /** An agent without tasks fetches the level once in so many turns: its cost is most of what an idle agent costs. */
-const idleTurns = 20;
+const idleTurns = 30;
 
 /** What the loops of an agent share. */
 export interface AgentParts {
