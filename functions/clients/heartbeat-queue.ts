@@ -1,5 +1,5 @@
 // The queue of heartbeats, emptied by the roll call instead of feeding a function: one call a minute takes what a call
-// per message would cost a hundred times (ADR 0009).
+// per message would cost a hundred times (ADR 0012).
 import {
   DeleteMessageBatchCommand,
   type Message,
