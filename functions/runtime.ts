@@ -4,6 +4,7 @@ import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import type { Context } from 'aws-lambda';
 import { type Clock, type IdSource, type RandomSource, randomIds } from '../shared/lib/ports.ts';
+import { redact } from '../shared/lib/redact.ts';
 import { metricNamespace } from '../shared/model/metrics.ts';
 import type { Log, MetricPort } from './ports.ts';
 import { requestFields } from './request-scope.ts';
@@ -23,7 +24,11 @@ export function lazyHandler<E, R>(
 
 /** Logger and metrics of one function, named alike. */
 export function createTelemetry(functionName: string, cluster: string) {
-  const logger = new Logger({ serviceName: `borealis-${functionName}`, persistentKeys: { cluster } });
+  const logger = new Logger({
+    serviceName: `borealis-${functionName}`,
+    persistentKeys: { cluster },
+    jsonReplacerFn: redact,
+  });
   const metrics = new Metrics({
     namespace: metricNamespace,
     serviceName: functionName,

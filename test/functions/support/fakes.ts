@@ -76,14 +76,19 @@ export class FakeEvents implements EventPort {
 
 export class FakeLog implements Log {
   readonly lines: { readonly level: string; readonly message: string }[] = [];
-  info(message: string): void {
+  /** Gets every line too, with its fields. */
+  forward: Log | undefined;
+  info(message: string, fields?: Record<string, unknown>): void {
     this.lines.push({ level: 'info', message });
+    this.forward?.info(message, fields);
   }
-  warn(message: string): void {
+  warn(message: string, fields?: Record<string, unknown>): void {
     this.lines.push({ level: 'warn', message });
+    this.forward?.warn(message, fields);
   }
-  error(message: string): void {
+  error(message: string, fields?: Record<string, unknown>): void {
     this.lines.push({ level: 'error', message });
+    this.forward?.error(message, fields);
   }
 }
 
