@@ -2,35 +2,18 @@
 // hold secrets. Works on what is logged, so a careless log call or an SDK error that carries a row can't leak either.
 
 /** Names under which user data or credentials travel: in our entities, in DynamoDB's and SQS's answers, in requests. */
-const secretNames = new Set([
-  // entities; a launch, a submission and an update hold theirs under these
-  ...['config', 'configs', 'process', 'processes', 'cmdline', 'env', 'vars', 'metadata', 'healthcheck'],
-  // requests, messages, rows
-  ...[
-    'body',
-    'rawbody',
-    'detail',
-    'messagebody',
-    'item',
-    'items',
-    'newimage',
-    'oldimage',
-    'cancellationreasons',
-  ],
-  // `j` is the attribute of a row that holds an entity as JSON
-  ...['j', 'input', 'output', 'payload', '$response'],
-  ...[
-    'authorization',
-    'cookie',
-    'password',
-    'secret',
-    'token',
-    'tasktoken',
-    'sessiontoken',
-    'secretaccesskey',
-  ],
-  ...['x-amz-security-token', 'credentials'],
-]);
+const secretNames = new Set(
+  [
+    // entities; a launch, a submission and an update hold theirs under these
+    'config configs process processes cmdline env vars metadata healthCheck',
+    // requests, messages, rows; `j` is the attribute of a row that holds an entity as JSON
+    'body rawBody detail messageBody item items newImage oldImage cancellationReasons j input output payload $response',
+    'authorization cookie password secret token taskToken sessionToken secretAccessKey x-amz-security-token credentials',
+  ]
+    .join(' ')
+    .toLowerCase()
+    .split(' '),
+);
 
 const redacted = '[redacted]';
 
