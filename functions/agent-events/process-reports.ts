@@ -3,8 +3,14 @@
 // knows) is sent from here, every other effect comes from the stream.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { checkIdentity } from '../../shared/domain/agent/identity.ts';
+import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
-import { type AgentReport, agentReportSchema } from '../../shared/model/protocol.ts';
+import {
+  type AgentReport,
+  agentReportSchema,
+  maxOfferBytes,
+  maxReportBytes,
+} from '../../shared/model/protocol.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
 import { parseBody } from '../queue-batch.ts';
@@ -62,9 +68,17 @@ export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Pr
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
 }
 
+function checkBytes(what: string, text: string, maxBytes: number): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= maxBytes) return;
+  throw new BorealisError('BODY_TOO_LARGE', `the ${what} has ${bytes} bytes, at most ${maxBytes} are taken`);
+}
+
 function readReport(record: SQSEvent['Records'][number], deps: AgentEventsDeps): AgentReport | undefined {
   try {
+    checkBytes('report', record.body, maxReportBytes);
     const report = parseBody(agentReportSchema, record);
+    if (report.kind === 'register') checkBytes('offer', JSON.stringify(report.offer), maxOfferBytes);
     if (report.kind !== 'register' || report.offer.agentId === report.agentId) return report;
     deps.log.error('an agent registers the offer of another; the message ends in the dead-letter queue', {
       agentId: report.agentId,

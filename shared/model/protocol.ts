@@ -26,6 +26,11 @@ const envelope = {
   sessionId: z.string().min(1).max(64),
   sentAt: z.number().int(),
 };
+/** Largest report the intake reads, bytes: 100 statuses with the longest ids and messages fit. */
+export const maxReportBytes = 512 * 1024;
+/** Largest offer, bytes: it is read with every placement, and a row takes 400 KB. */
+export const maxOfferBytes = 64 * 1024;
+
 export const agentReportSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...envelope, kind: z.literal('register'), offer: offerSchema }),
   /** To a queue of its own. `tasks`: how many the agent has that have not ended. */

@@ -4,6 +4,7 @@ import { processReports } from '../../../functions/agent-events/process-reports.
 import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
 import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import { randomIds } from '../../../shared/lib/ports.ts';
+import { maxOfferBytes, maxReportBytes } from '../../../shared/model/protocol.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { sqsEvent } from '../support/fakes.ts';
 import { createWorld, pathOf, registration, statusReport, submission, type World } from '../support/world.ts';
@@ -38,6 +39,15 @@ function process(bodies: readonly unknown[], over: Partial<Store> = {}) {
   });
 }
 
+const someTask = 'web~prod~x~0~1~abcdefgh';
+
+/** Each within its limit, together too many. */
+function manyAttributes(): Record<string, string[]> {
+  return Object.fromEntries(
+    Array.from({ length: 300 }, (_, index) => [`a${index}`, ['x'.repeat(maxOfferBytes / 300)]]),
+  );
+}
+
 const stateOf = async (taskId: string) => (await world.store.getTask(taskId))?.state;
 
 describe('reports', () => {
@@ -46,6 +56,16 @@ describe('reports', () => {
     ['an unknown kind', { v: 1, agentId: 'a1', sessionId: 's', sentAt: 1, kind: 'song' }],
     ['a newer version', { ...registration('a1'), v: 2 }],
     ['an agent id that is none', { ...registration('a1'), agentId: '../a1' }],
+    ['larger than a report may be', `"${'x'.repeat(maxReportBytes)}"`],
+    ['an offer larger than it may be', registration('a1', { attributes: manyAttributes() })],
+    [
+      'more statuses than a report takes',
+      statusReport(
+        'a1',
+        Array.from({ length: 101 }, () => [someTask, 'RUNNING']),
+      ),
+    ],
+    ['a message longer than it may be', statusReport('a1', [[someTask, 'RUNNING', 'x'.repeat(1025)]])],
     ['the offer of another agent', { ...registration('a1'), agentId: 'a2' }],
     ['a state that agents do not report', statusReport('a1', [['web~prod~x~0~1~abcdefgh', 'ASSIGNED']])],
   ])('that are %s fail alone', async (_what, bad) => {
