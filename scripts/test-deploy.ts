@@ -56,8 +56,10 @@ async function runSuite(): Promise<number> {
 }
 
 /** Throws with the names of whatever is left of the cluster. */
-async function checkNothingIsLeft(installation: DeployedInstallation): Promise<void> {
-  const left = Object.entries(await installation.inventory()).filter(([, names]) => names.length > 0);
+async function checkNothingIsLeft(installation: DeployedInstallation, destroyedAt: number): Promise<void> {
+  const left = Object.entries(await installation.inventory(destroyedAt)).filter(
+    ([, names]) => names.length > 0,
+  );
   if (left.length === 0) return;
   const shown = left.map(([kind, names]) => `\n  ${kind}: ${names.join(', ')}`);
   throw new Error(`after the destroy there is still:${shown.join('')}`);
@@ -86,9 +88,10 @@ async function deployAndTest(emulator: Emulator, dir: string): Promise<string> {
   });
   const passed = await timed('end-to-end suite', runSuite);
   await checkInventorySees(installation);
+  const destroyedAt = Date.now();
   await timed('destroy examples', () => installation.destroyApp(examples));
   await timed('destroy', () => installation.destroy());
-  await checkNothingIsLeft(installation);
+  await checkNothingIsLeft(installation, destroyedAt);
   return `${passed} tests passed against ${emulator.name}; ${resources} resources deployed and gone again`;
 }
 
