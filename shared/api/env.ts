@@ -74,7 +74,7 @@ export const agentLifecycleEnvSchema = z
     /** How long a termination may be held up, seconds. */
     MAX_DRAIN_SECS: z.coerce.number().int().min(60),
   })
-  .omit({ AGENT_LOST_AFTER_SECS: true });
+  .omit({ AGENT_LOST_AFTER_SECS: true, TASK_TIMEOUTS: true });
 /** It touches no table. */
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 
