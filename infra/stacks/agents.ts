@@ -172,7 +172,11 @@ export class AgentsStack extends Stack {
     grantWide(role, {
       actions: ['execute-api:Invoke'],
       resources: [
-        this.formatArn({ service: 'execute-api', resource: apiId, resourceName: '*/GET/agents/*/tasks' }),
+        this.formatArn({
+          service: 'execute-api',
+          resource: apiId,
+          resourceName: '$default/GET/agents/*/tasks',
+        }),
       ],
       because:
         'Machines are made while the group runs, so their ids are not known; the API answers an agent only about itself.',
@@ -185,6 +189,13 @@ export class AgentsStack extends Stack {
     });
     role.addToPolicy(
       new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [state.queues.agentReports.queueArn] }),
+    );
+    role.addToPolicy(
+      new PolicyStatement({
+        // The agent finds this queue by its name.
+        actions: ['sqs:GetQueueUrl', 'sqs:SendMessage'],
+        resources: [state.heartbeats.queueArn],
+      }),
     );
     return role;
   }

@@ -6,7 +6,8 @@ import { flattened } from '../../infra/constructs/acknowledge.ts';
 import { type StoreUser, storeRights, storeUse } from '../../shared/store/rights.ts';
 import { grantsOf, type TemplateResource, templateResources } from './templates.ts';
 
-const resources = templateResources();
+// With the machines of agents, which an installation may do without.
+const resources = templateResources({ 'borealis:fleetMax': '5' });
 const grants = grantsOf(resources, flattened);
 const ofType = (type: string): TemplateResource[] => resources.filter((resource) => resource.type === type);
 
@@ -51,6 +52,31 @@ describe('wildcards in rights', () => {
   it('come from no managed policy', () => {
     const managed = ofType('AWS::IAM::Role').flatMap(({ properties }) => properties.ManagedPolicyArns ?? []);
     expect(managed, 'Grant what is needed; managed policies are wide').toEqual([]);
+  });
+});
+
+describe("the role of the agents' machines", () => {
+  const role = grants.filter(({ role: of }) => of.startsWith('borealis-test-agents/Role'));
+  const may = (action: string): string[] =>
+    role.filter(({ actions }) => actions.includes(action)).flatMap(({ resources: on }) => [...on]);
+
+  it('lets an agent do what docs/iam/agent.json says it needs', () => {
+    expect(
+      may('sqs:SendMessage')
+        .map((arn) => /AgentReports|Heartbeats/.exec(arn)?.[0])
+        .toSorted(),
+    ).toEqual(['AgentReports', 'Heartbeats']);
+    for (const action of ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueUrl']) {
+      expect(may(action).some((arn) => arn.endsWith(':borealis-test-agent-i-*'))).toBe(true);
+    }
+    // It is told the address of the intake, but asks for that of the heartbeats.
+    expect(may('sqs:GetQueueUrl').some((arn) => arn.includes('Heartbeats'))).toBe(true);
+  });
+
+  it('names the stage and the method, since a wildcard also matches what stands behind them', () => {
+    expect(may('execute-api:Invoke').map((arn) => arn.slice(arn.indexOf('/')))).toEqual([
+      '/$default/GET/agents/*/tasks',
+    ]);
   });
 });
 
