@@ -115,3 +115,8 @@ export function parseDurationMs(text: string): number {
     0,
   );
 }
+
+/** The same for an option that may be left out. */
+export function parseOptionalMs(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseDurationMs(text);
+}

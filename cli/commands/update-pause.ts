@@ -16,9 +16,8 @@ export function define(command: Command, cli: Cli): void {
     .option('--json', 'print the update as JSON')
     .action(async (key, updateId, options, self) => {
       const session = cli.session(self);
-      const body = options.message === undefined ? {} : { message: options.message };
-      await runCall(cli, session, { key, updateId, options }, (params) =>
-        session.client.call('pauseUpdate', { params, body, signal: cli.io.signal }),
+      await runCall(cli, session, { key, updateId, options }, (request) =>
+        session.client.call('pauseUpdate', request),
       );
     });
 }

@@ -1,7 +1,7 @@
 // borealis update rollback: puts back what an update has changed.
 import type { Command } from '@commander-js/extra-typings';
 import type { Cli, Example } from '../command.ts';
-import { runCall, withUpdateArguments } from '../update/call.ts';
+import { runCall, withFollowOptions, withUpdateArguments } from '../update/call.ts';
 
 export const examples: readonly Example[] = [
   ['borealis update rollback local/demo/devel/hello-service', 'at any time before the update has ended'],
@@ -13,19 +13,14 @@ export const examples: readonly Example[] = [
 export const exits = [3, 4, 6, 9, 10] as const;
 
 export function define(command: Command, cli: Cli): void {
-  withUpdateArguments(command)
-    .description(
+  withFollowOptions(
+    withUpdateArguments(command).description(
       'Put back what the update has changed, batch by batch in reverse, each instance to its own original config.',
-    )
-    .option('-m, --message <text>', 'why, kept in the history of the update')
-    .option('--wait', 'follow the update to its end')
-    .option('--timeout <span>', 'longest wait; default as long as it takes')
-    .option('--json', 'print the update as JSON')
-    .action(async (key, updateId, options, self) => {
-      const session = cli.session(self);
-      const body = options.message === undefined ? {} : { message: options.message };
-      await runCall(cli, session, { key, updateId, options }, (params) =>
-        session.client.call('rollbackUpdate', { params, body, signal: cli.io.signal }),
-      );
-    });
+    ),
+  ).action(async (key, updateId, options, self) => {
+    const session = cli.session(self);
+    await runCall(cli, session, { key, updateId, options }, (request) =>
+      session.client.call('rollbackUpdate', request),
+    );
+  });
 }

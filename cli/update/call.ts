@@ -1,21 +1,17 @@
 // Calls on the update of a job: its active one unless an id is given.
-import type { Command } from '@commander-js/extra-typings';
+import type { Command, OptionValues } from '@commander-js/extra-typings';
 import type { RouteResponse } from '../../shared/api/routes.ts';
+import type { JobKey } from '../../shared/model/job-key.ts';
 import type { Cli } from '../command.ts';
-import { formatKey, parseDurationMs, parseWholeJob } from '../keys.ts';
+import { formatKey, parseOptionalMs, parseWholeJob } from '../keys.ts';
 import type { Session } from '../session.ts';
 import { watchUpdate } from './watch.ts';
 import { exitOfEnd } from './words.ts';
 
-export type Called = RouteResponse<'pauseUpdate'>;
-export type CallParams = {
-  readonly role: string;
-  readonly environment: string;
-  readonly name: string;
-  readonly updateId: string;
-};
+type Called = RouteResponse<'pauseUpdate'>;
 
 interface CallOptions {
+  readonly message?: string | undefined;
   readonly wait?: true | undefined;
   readonly timeout?: string | undefined;
   readonly json?: true | undefined;
@@ -28,19 +24,39 @@ export function withUpdateArguments(command: Command) {
     .argument('[update-id]', 'default the active update');
 }
 
+/** Options of a call after which the update goes on to an end that can be waited for. */
+export function withFollowOptions<A extends unknown[], O extends OptionValues>(command: Command<A, O>) {
+  return command
+    .option('-m, --message <text>', 'why, kept in the history of the update')
+    .option('--wait', 'follow the update to its end')
+    .option('--timeout <span>', 'longest wait; default as long as it takes')
+    .option('--json', 'print the update as JSON');
+}
+
+/** What every call on an update is made with. */
+interface CallRequest {
+  readonly params: JobKey & { readonly updateId: string };
+  readonly body: { readonly message?: string };
+  readonly signal: AbortSignal;
+}
+
 /** Makes the call, says what has become of the update, and follows it if asked. */
 export async function runCall(
   cli: Cli,
   session: Session,
   given: { readonly key: string; readonly updateId: string | undefined; readonly options: CallOptions },
-  call: (params: CallParams) => Promise<Called>,
+  call: (request: CallRequest) => Promise<Called>,
 ): Promise<void> {
   const target = parseWholeJob(given.key);
-  const { wait, json } = given.options;
-  const timeoutMs = given.options.timeout === undefined ? undefined : parseDurationMs(given.options.timeout);
+  const { message, wait, json } = given.options;
+  const timeoutMs = parseOptionalMs(given.options.timeout);
   await session.checkCluster(target.cluster);
   const { key } = target;
-  const called = await call({ ...key, updateId: given.updateId ?? 'active' });
+  const called = await call({
+    params: { ...key, updateId: given.updateId ?? 'active' },
+    body: message === undefined ? {} : { message },
+    signal: cli.io.signal,
+  });
   const shown = formatKey(target.cluster, key);
   session.out.say(`${shown}: ${called.message}`);
   if (!wait) {
