@@ -5,7 +5,7 @@ import type { Cli, Example } from '../command.ts';
 import { formatKey, type JobTarget, parseDurationMs, parseTarget } from '../keys.ts';
 import { count } from '../output/words.ts';
 import { readSettings, type SettingWords, withBatchOptions } from '../update/settings.ts';
-import { runUpdate, type StartBody } from '../update/start.ts';
+import { runUpdate } from '../update/start.ts';
 import { waitForJob } from '../wait/wait.ts';
 
 export const examples: readonly Example[] = [
@@ -48,14 +48,9 @@ export function define(command: Command, cli: Cli): void {
       return runUpdate(cli, session, {
         key: target.key,
         shown,
-        body: {
-          change,
-          settings: settings as StartBody['settings'],
-          ...(options.message !== undefined && { message: options.message }),
-        },
-        wait: options.wait === true,
+        body: { change, settings },
+        words: options,
         timeoutMs,
-        json: options.json === true,
       });
     }
     // Never repeated on a broken connection: a second one would add a second time.

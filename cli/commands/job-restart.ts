@@ -8,10 +8,10 @@ import type { InstanceRange } from '../../shared/model/job-key.ts';
 import { isActive } from '../../shared/model/task.ts';
 import { readJob } from '../client/read.ts';
 import type { Cli, Example } from '../command.ts';
-import { formatKey, type JobTarget, parseDurationMs, parseTarget } from '../keys.ts';
+import { formatKey, type JobTarget, parseDurationMs, parseOptionalMs, parseTarget } from '../keys.ts';
 import type { Session } from '../session.ts';
 import { readSettings, type SettingWords, withBatchOptions } from '../update/settings.ts';
-import { runUpdate, type StartBody } from '../update/start.ts';
+import { runUpdate } from '../update/start.ts';
 import { waitForJob } from '../wait/wait.ts';
 
 export const examples: readonly Example[] = [
@@ -35,7 +35,6 @@ interface Words extends SettingWords {
   readonly allAtOnce?: true | undefined;
   readonly message?: string | undefined;
   readonly wait?: true | undefined;
-  readonly timeout?: string | undefined;
   readonly json?: true | undefined;
 }
 
@@ -58,7 +57,7 @@ export function define(command: Command, cli: Cli): void {
     const session = cli.session(self);
     const target = parseTarget(text);
     const settings = { ...restartSettings, ...readSettings(options) };
-    if (options.timeout !== undefined) parseDurationMs(options.timeout);
+    const timeoutMs = parseOptionalMs(options.timeout);
     await session.checkCluster(target.cluster);
     const { job } = await session.client.call('getJob', {
       params: target.key,
@@ -66,19 +65,17 @@ export function define(command: Command, cli: Cli): void {
       signal: cli.io.signal,
     });
     checkWords(options, job.service);
-    if (options.allAtOnce || !job.service) return restartAtOnce(session, target, options);
+    if (options.allAtOnce || !job.service) return restartAtOnce(session, target, options, timeoutMs);
     await runUpdate(cli, session, {
       key: target.key,
       shown: formatKey(target.cluster, target.key),
       body: {
         change: { kind: 'restart' },
         ...(target.instances && { only: [...target.instances] }),
-        settings: settings as StartBody['settings'],
-        ...(options.message !== undefined && { message: options.message }),
+        settings,
       },
-      wait: options.wait === true,
-      timeoutMs: options.timeout === undefined ? undefined : parseDurationMs(options.timeout),
-      json: options.json === true,
+      words: options,
+      timeoutMs,
     });
   });
 }
@@ -100,11 +97,15 @@ function checkWords(words: Words, service: boolean): void {
   );
 }
 
-async function restartAtOnce(session: Session, target: JobTarget, words: Words): Promise<void> {
+async function restartAtOnce(
+  session: Session,
+  target: JobTarget,
+  words: Words,
+  timeoutMs = parseDurationMs(defaultTimeout),
+): Promise<void> {
   const { key } = target;
   const { signal } = session.io;
   const shown = formatKey(target.cluster, key);
-  const timeoutMs = parseDurationMs(words.timeout ?? defaultTimeout);
   const before = await readJob(session.client, key, { signal });
   const instances = activeInstances(before, target);
   if (instances.length === 0) return session.out.say(`nothing to do: ${shown} has no active instance`);

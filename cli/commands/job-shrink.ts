@@ -2,7 +2,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Cli, Example } from '../command.ts';
-import { formatKey, parseDurationMs, parseTarget } from '../keys.ts';
+import { formatKey, parseOptionalMs, parseTarget } from '../keys.ts';
 import { readSettings, withBatchOptions } from '../update/settings.ts';
 import { runUpdate, type StartBody } from '../update/start.ts';
 
@@ -29,19 +29,14 @@ export function define(command: Command, cli: Cli): void {
     const target = parseTarget(text);
     const change = changeOf(target.instances, countText);
     const settings = readSettings(options);
-    const timeoutMs = options.timeout === undefined ? undefined : parseDurationMs(options.timeout);
+    const timeoutMs = parseOptionalMs(options.timeout);
     await session.checkCluster(target.cluster);
     await runUpdate(cli, session, {
       key: target.key,
       shown: formatKey(target.cluster, target.key),
-      body: {
-        change,
-        settings: settings as StartBody['settings'],
-        ...(options.message !== undefined && { message: options.message }),
-      },
-      wait: options.wait === true,
+      body: { change, settings },
+      words: options,
       timeoutMs,
-      json: options.json === true,
     });
   });
 }

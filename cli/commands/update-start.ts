@@ -2,7 +2,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import type { Cli, Example } from '../command.ts';
 import { repeatable } from '../job-file.ts';
-import { parseDurationMs } from '../keys.ts';
+import { parseOptionalMs } from '../keys.ts';
 import { updateFromFile } from '../update/from-file.ts';
 import { readMetadata, withUpdateOptions } from '../update/settings.ts';
 import { runUpdate } from '../update/start.ts';
@@ -44,20 +44,15 @@ export function define(command: Command, cli: Cli): void {
       .option('--json', 'print the update as JSON'),
   ).action(async (first, second, options, self) => {
     const session = cli.session(self);
-    const timeoutMs = options.timeout === undefined ? undefined : parseDurationMs(options.timeout);
+    const timeoutMs = parseOptionalMs(options.timeout);
     const metadata = readMetadata(options.metadata);
     const { key, shown, body } = await updateFromFile(session, first, second, options);
     await runUpdate(cli, session, {
       key,
       shown,
-      body: {
-        ...body,
-        ...(options.message !== undefined && { message: options.message }),
-        ...(metadata && { metadata }),
-      },
-      wait: options.wait === true,
+      body: { ...body, ...(metadata && { metadata }) },
+      words: options,
       timeoutMs,
-      json: options.json === true,
     });
   });
 }

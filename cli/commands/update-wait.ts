@@ -1,7 +1,8 @@
 // borealis update wait: follows an update to its end.
 import type { Command } from '@commander-js/extra-typings';
+import type { JobKey } from '../../shared/model/job-key.ts';
 import type { Cli, Example } from '../command.ts';
-import { formatKey, parseDurationMs, parseWholeJob } from '../keys.ts';
+import { formatKey, parseOptionalMs, parseWholeJob } from '../keys.ts';
 import { watchUpdate } from '../update/watch.ts';
 import { exitOfEnd } from '../update/words.ts';
 
@@ -24,7 +25,7 @@ export function define(command: Command, cli: Cli): void {
     .action(async (text, given, options, self) => {
       const session = cli.session(self);
       const { cluster, key } = parseWholeJob(text);
-      const timeoutMs = options.timeout === undefined ? undefined : parseDurationMs(options.timeout);
+      const timeoutMs = parseOptionalMs(options.timeout);
       await session.checkCluster(cluster);
       // By id from here on: another update may begin as soon as this one has ended.
       const updateId = given ?? (await latestId(session.client, key, cli.io.signal));
@@ -37,7 +38,7 @@ export function define(command: Command, cli: Cli): void {
 
 async function latestId(
   client: ReturnType<Cli['session']>['client'],
-  key: { role: string; environment: string; name: string },
+  key: JobKey,
   signal: AbortSignal,
 ): Promise<string> {
   const latest = await client.call('getUpdate', { params: { ...key, updateId: 'latest' }, signal });

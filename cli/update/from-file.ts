@@ -46,7 +46,7 @@ export async function updateFromFile(
     shown: formatKey(cluster ?? (await session.cluster()), key),
     body: {
       change: { kind: 'replace', configs: submission.configs },
-      settings: settings as UpdateBody['settings'],
+      settings,
       ...(target?.instances && { only: [...target.instances] }),
       ...(expectedVersion !== undefined && { expectedVersion }),
     },
@@ -54,7 +54,8 @@ export async function updateFromFile(
 }
 
 function readVersion(text: string | undefined): number | undefined {
-  if (text === undefined || /^\d{1,9}$/.test(text)) return text === undefined ? undefined : Number(text);
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new BorealisError(
     'INVALID_REQUEST',
     `--expect-version "${text}" is not a version; \`update plan\` prints it. Nothing was started.`,

@@ -1,6 +1,7 @@
 // Settings of an update from the words of a command line; what is not said comes from the job file, else from the
 // defaults of the API (spec/updates.md section 4).
 import { type Command, Option, type OptionValues } from '@commander-js/extra-typings';
+import type { UpdateBody } from '../../shared/api/updates.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { UpdateSettingsInput } from '../../shared/model/update.ts';
 import { parseDurationMs } from '../keys.ts';
@@ -47,10 +48,12 @@ export function withUpdateOptions<A extends unknown[], O extends OptionValues>(c
     );
 }
 
+type Settings = NonNullable<UpdateBody['settings']>;
+
 /** The settings with what the command line says laid over `base`; INVALID_REQUEST says which word is wrong. */
-export function readSettings(words: SettingWords, base: UpdateSettingsInput = {}): UpdateSettingsInput {
+export function readSettings(words: SettingWords, base: UpdateSettingsInput = {}): Settings {
   const strategy = readStrategy(words);
-  return {
+  const settings: UpdateSettingsInput = {
     ...base,
     ...(strategy && { strategy }),
     ...(words.watch !== undefined && { minWaitInInstanceRunningMs: parseDurationMs(words.watch) }),
@@ -63,6 +66,8 @@ export function readSettings(words: SettingWords, base: UpdateSettingsInput = {}
     }),
     ...(words.onPlacementDeadline !== undefined && { onPlacementDeadline: words.onPlacementDeadline }),
   };
+  // What is left out is filled in by the API; the type of its body has that already.
+  return settings as Settings;
 }
 
 function readStrategy({ batchSize, batches, waitForBatch, autoPause }: SettingWords) {

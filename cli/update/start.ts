@@ -14,15 +14,21 @@ import { exitOfEnd } from './words.ts';
 type Started = RouteResponse<'startUpdate'>;
 export type StartBody = RouteBody<'startUpdate'>;
 
+/** What every command that starts an update may be told. */
+interface StartWords {
+  readonly message?: string | undefined;
+  /** Follow it to its end. */
+  readonly wait?: true | undefined;
+  readonly json?: true | undefined;
+}
+
 export interface StartOptions {
   readonly key: JobKey;
   /** `cluster/role/env/name`, for messages. */
   readonly shown: string;
-  readonly body: StartBody;
-  /** Follow it to its end. */
-  readonly wait: boolean;
-  readonly timeoutMs?: number | undefined;
-  readonly json: boolean;
+  readonly body: Omit<StartBody, 'message'>;
+  readonly words: StartWords;
+  readonly timeoutMs: number | undefined;
 }
 
 /** How long a change that is still being carried out is waited for before an update is refused. */
@@ -30,8 +36,10 @@ const settleMs = 30_000;
 
 /** Starts the update, says what it will do, and sets the exit code of the run if it waits for the end. */
 export async function runUpdate(cli: Cli, session: Session, options: StartOptions): Promise<void> {
-  const { key, shown, json } = options;
-  const started = await startUpdate(session, key, options.body);
+  const { key, shown, timeoutMs } = options;
+  const { message, wait, json } = options.words;
+  const body = { ...options.body, ...(message !== undefined && { message }) };
+  const started = await startUpdate(session, key, body);
   const { update } = started;
   if (update === null) {
     session.out.say(`${shown}: nothing to do, the job is as asked for already`);
@@ -39,7 +47,7 @@ export async function runUpdate(cli: Cli, session: Session, options: StartOption
     return;
   }
   for (const line of diffLines(started.diff, update.kind)) session.out.say(line);
-  if (!options.wait) {
+  if (!wait) {
     session.out.say(`update ${update.updateId} has started; follow it with: borealis update wait ${shown}`);
     if (json) session.out.json(started);
     else session.out.data(update.updateId);
@@ -47,23 +55,18 @@ export async function runUpdate(cli: Cli, session: Session, options: StartOption
   }
   if (!json) session.out.data(update.updateId);
   const { updateId } = update;
-  const ended = await watchUpdate(session, { key, shown, updateId, timeoutMs: options.timeoutMs });
+  const ended = await watchUpdate(session, { key, shown, updateId, timeoutMs });
   if (json) session.out.json({ ...started, update: ended });
   cli.exit(exitOfEnd(ended.status));
 }
 
 /** One token for all tries, so that a broken connection cannot start it twice. */
-async function startUpdate(
-  session: Session,
-  { role, environment, name }: JobKey,
-  body: StartBody,
-): Promise<Started> {
+async function startUpdate(session: Session, params: JobKey, body: StartBody): Promise<Started> {
   const idempotencyKey = randomUUID();
   const giveUpAt = performance.now() + settleMs;
   for (;;) {
     try {
       const { signal } = session.io;
-      const params = { role, environment, name };
       return await session.client.call('startUpdate', { params, body, idempotencyKey, signal });
     } catch (error) {
       if (!isSettling(error) || performance.now() > giveUpAt) throw error;

@@ -32,7 +32,7 @@ export async function watchUpdate(session: Session, options: WatchOptions): Prom
     for (;;) {
       const lookedAt = performance.now();
       const update = await session.client.call('getUpdate', {
-        params: { ...keyOf(options.key), updateId: options.updateId },
+        params: { ...options.key, updateId: options.updateId },
         signal: session.io.signal,
       });
       const passedMs = performance.now() - startedAt;
@@ -55,10 +55,6 @@ export async function watchUpdate(session: Session, options: WatchOptions): Prom
   } finally {
     progress.end();
   }
-}
-
-function keyOf({ role, environment, name }: JobKey): JobKey {
-  return { role, environment, name };
 }
 
 function timedOut({ shown, timeoutMs = 0 }: WatchOptions, update: UpdateDetail): BorealisError {
