@@ -1,9 +1,6 @@
 // Agent reports on the real store: whom to believe, coalescing, races, poison.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
-import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
-import { randomIds } from '../../../shared/lib/ports.ts';
 import { maxOfferBytes, maxReportBytes } from '../../../shared/model/protocol.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { sqsEvent } from '../support/fakes.ts';
@@ -27,15 +24,9 @@ function process(bodies: readonly unknown[], over: Partial<Store> = {}) {
   return processReports(sqsEvent(bodies), {
     store: { ...world.store, ...over },
     agents: world.agents,
-    timeouts: defaultTimeouts,
-    flapping: defaultFlapping,
     identity: 'none',
     owners: new Map(),
-    clock: () => world.now,
-    ids: randomIds,
-    random: () => 0.5,
-    log: world.log,
-    meter: world.meter,
+    ...world.common,
   });
 }
 

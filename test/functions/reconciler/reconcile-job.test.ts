@@ -1,11 +1,5 @@
 // Reconcile on the real store: time that runs out, specs that change meanwhile, tasks that move meanwhile.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
-import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
-import { randomIds } from '../../../shared/lib/ports.ts';
-import type { JobKey } from '../../../shared/model/job-key.ts';
-import type { Store } from '../../../shared/store/port.ts';
 import { makeConfig } from '../../contract/fixtures.ts';
 import {
   createWorld,
@@ -29,16 +23,7 @@ async function accepted(instances: number) {
   return job;
 }
 
-const reconcile = (key: JobKey, over: Partial<Store> = {}, remainingMs = () => 60_000) =>
-  reconcileJob(key, remainingMs, {
-    store: { ...world.store, ...over },
-    timeouts: defaultTimeouts,
-    flapping: defaultFlapping,
-    clock: () => world.now,
-    ids: randomIds,
-    random: () => 0.5,
-    log: world.log,
-  });
+const reconcile: World['reconcile'] = (...args) => world.reconcile(...args);
 
 describe('reconcileJob', () => {
   it('has nothing to do for a job that is gone or up to date', async () => {

@@ -2,22 +2,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { rollCall } from '../../../functions/roll-call/roll-call.ts';
-import { sweep } from '../../../functions/sweeper/sweep.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultRollCall } from '../../../shared/domain/agent/roll-call.ts';
-import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
-import { randomIds } from '../../../shared/lib/ports.ts';
 import type { Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
-import { dueShards } from '../../../shared/store/keys.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { makeConfig } from '../../contract/fixtures.ts';
 import { FakeHeartbeats } from '../support/heartbeats.ts';
 import {
   createWorld,
   pathOf,
-  queues,
   registration,
   smallResources,
   statusReport,
@@ -47,32 +41,7 @@ const call = (over: Partial<Store> = {}, remainingMs = 55_000, identity: Identit
     settings: defaultRollCall,
     identity,
     owners: new Map(),
-    timeouts: defaultTimeouts,
-    flapping: defaultFlapping,
-    clock: () => world.now,
-    ids: randomIds,
-    random: () => 0.5,
-    log: world.log,
-    meter: world.meter,
-  });
-
-const sweepNow = () =>
-  sweep(() => 60_000, {
-    store: world.store,
-    shards: dueShards,
-    messages: world.messages,
-    matcherQueueUrl: queues.matcher,
-    drainerQueueUrl: 'drainer',
-    updaterQueueUrl: queues.updater,
-    workflows: world.workflows,
-    reconcilerQueueUrl: queues.reconciler,
-    timeouts: defaultTimeouts,
-    flapping: defaultFlapping,
-    clock: () => world.now,
-    ids: randomIds,
-    random: () => 0.5,
-    log: world.log,
-    meter: world.meter,
+    ...world.common,
   });
 
 /** A minute in which these agents are heard, then its roll call. */
@@ -178,7 +147,7 @@ describe('an agent that is lost', () => {
       ),
     ]);
     world.now += 20 * 60_000;
-    await sweepNow();
+    await world.sweep();
     expect((await world.tasks(job)).map(historyOf)).toEqual(
       Array(3).fill('PENDING ASSIGNED RUNNING PARTITIONED RUNNING'),
     );
@@ -191,9 +160,9 @@ describe('an agent that is lost', () => {
     // The sweep counts silence against a task only while roll calls are in time.
     for (let i = 0; i < 9; i++) await minute(others);
     world.now += 59_000;
-    expect(await sweepNow()).toMatchObject({ timedOut: 0, held: 0 });
+    expect(await world.sweep()).toMatchObject({ timedOut: 0, held: 0 });
     world.now += 1_000;
-    expect(await sweepNow()).toMatchObject({ timedOut: 3 });
+    expect(await world.sweep()).toMatchObject({ timedOut: 3 });
     await world.run();
     const tasks = await world.tasks(job);
     expect(tasks.filter(({ generation }) => generation === 2)).toHaveLength(3);
@@ -205,7 +174,7 @@ describe('an agent that is lost', () => {
     for (let i = 0; i < 2; i++) await minute(others);
     world.now += 100 * 24 * 3600_000;
     for (let i = 0; i < 5; i++) await minute(others);
-    expect(await sweepNow()).toMatchObject({ timedOut: 0, held: 0 });
+    expect(await world.sweep()).toMatchObject({ timedOut: 0, held: 0 });
     expect((await world.tasks(job)).map(({ state }) => state)).toEqual(Array(3).fill('PARTITIONED'));
   });
 

@@ -19,17 +19,19 @@ import { matchPool } from '../../../functions/matcher/match-pool.ts';
 import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts';
 import { drainWake } from '../../../functions/messages.ts';
 import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.ts';
+import type { RemainingTime } from '../../../functions/ports.ts';
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
+import { sweep } from '../../../functions/sweeper/sweep.ts';
 import { fireTimer } from '../../../functions/timers/fire-timer.ts';
 import type { UpdaterDeps } from '../../../functions/updater/deps.ts';
 import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
 import { wakeUpdate } from '../../../functions/updater/wake-update.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
-import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
+import { defaultFlapping, type FlappingSettings } from '../../../shared/domain/task/flapping.ts';
+import { defaultTimeouts, type StateTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import { canonicalJson } from '../../../shared/lib/hash.ts';
-import { randomIds } from '../../../shared/lib/ports.ts';
+import { type Clock, type IdSource, type RandomSource, randomIds } from '../../../shared/lib/ports.ts';
 import type { Offer } from '../../../shared/model/agent.ts';
 import type { JobSubmission } from '../../../shared/model/job.ts';
 import { type JobKey, jobPath } from '../../../shared/model/job-key.ts';
@@ -41,6 +43,7 @@ import {
   timerSchema,
   updateWakeSchema,
 } from '../../../shared/model/wake.ts';
+import { dueShards } from '../../../shared/store/keys.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { decodeStreamRecord } from '../../../shared/store/stream.ts';
 import { embeddedEngine, type StoreUnderTest } from '../../contract/engines.ts';
@@ -64,6 +67,8 @@ export interface World {
   readonly events: FakeEvents;
   readonly log: FakeLog;
   readonly meter: FakeMeter;
+  /** What every function gets beside its own ports; for tests that call one with ports of their choice. */
+  readonly common: Common;
   /** The time all functions see. */
   now: number;
   /** Verdicts after which an execution of an update hands over. */
@@ -77,7 +82,8 @@ export interface World {
   /** Reports of agents, one batch. */
   report(bodies: readonly unknown[], sender?: string): Promise<readonly string[]>;
   match(pool: string): ReturnType<typeof matchPool>;
-  reconcile(key: JobKey, over?: Partial<Store>): ReturnType<typeof reconcileJob>;
+  reconcile(key: JobKey, over?: Partial<Store>, remainingMs?: RemainingTime): ReturnType<typeof reconcileJob>;
+  sweep(over?: Partial<Store>, remainingMs?: number): ReturnType<typeof sweep>;
   /** One pass over the agents that are being emptied, if one has been asked for; undefined if not. */
   drain(): Promise<DrainReport | undefined>;
   /** Fires every timer sent so far that has not been fired. */
@@ -86,6 +92,16 @@ export interface World {
   /** Every row of the state table, sorted, as text. */
   dump(): Promise<string[]>;
   stop(): Promise<void>;
+}
+
+interface Common {
+  readonly timeouts: StateTimeouts;
+  readonly flapping: FlappingSettings;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: RandomSource;
+  readonly log: FakeLog;
+  readonly meter: FakeMeter;
 }
 
 interface CallOptions {
@@ -121,13 +137,14 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
   const owners: OwnerMemory = new Map();
   const world = { now: t0, turnsPerExecution: 1000 };
   const clock = () => world.now;
-  const sources = { clock, ids: randomIds, random: () => 0.5 };
-  const common = {
+  const common: Common = {
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
+    clock,
+    ids: randomIds,
+    random: () => 0.5,
     log,
     meter,
-    ...sources,
   };
   const configs = createConfigCache(store);
   const workflows = new FakeWorkflows(clock);
@@ -163,8 +180,8 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
     ...common,
   };
   const matcher = { store, reasons: createReasonWriter(store, clock), ...common };
-  const reconcile = (key: JobKey, over: Partial<Store> = {}) =>
-    reconcileJob(key, plenty, { store: { ...store, ...over }, ...common });
+  const reconcile = (key: JobKey, over: Partial<Store> = {}, remainingMs: RemainingTime = plenty) =>
+    reconcileJob(key, remainingMs, { store: { ...store, ...over }, ...common });
   const stream = await openStream(tables);
   const past: { records: DynamoDBRecord[]; bodies: { queueUrl: string; body: string }[] } = {
     records: [],
@@ -226,7 +243,20 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
     events,
     log,
     meter,
+    common,
     reconcile,
+    sweep: (over: Partial<Store> = {}, remainingMs = 60_000) =>
+      sweep(() => remainingMs, {
+        store: { ...store, ...over },
+        shards: dueShards,
+        messages,
+        matcherQueueUrl: queues.matcher,
+        reconcilerQueueUrl: queues.reconciler,
+        drainerQueueUrl: queues.drainer,
+        updaterQueueUrl: queues.updater,
+        workflows,
+        ...common,
+      }),
     call: (method: string, path: string, options: CallOptions = {}) => callApi(api, method, path, options),
     async run() {
       for (;;) {

@@ -1,10 +1,5 @@
 // The sweep: what is overdue ends, what is not is left alone, pools that wait are woken.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sweep } from '../../../functions/sweeper/sweep.ts';
-import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
-import { randomIds } from '../../../shared/lib/ports.ts';
-import { dueShards } from '../../../shared/store/keys.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { makeConfig, t0 } from '../../contract/fixtures.ts';
 import {
@@ -30,23 +25,7 @@ const called = (calledAt: number, trustedSince: number) => ({
 });
 
 const run = (remainingMs = 60_000, over: Partial<Store> = {}) =>
-  sweep(() => remainingMs, {
-    store: { ...world.store, ...called(world.now, 0), ...over },
-    shards: dueShards,
-    messages: world.messages,
-    matcherQueueUrl: queues.matcher,
-    reconcilerQueueUrl: queues.reconciler,
-    drainerQueueUrl: queues.drainer,
-    updaterQueueUrl: queues.updater,
-    workflows: world.workflows,
-    timeouts: defaultTimeouts,
-    flapping: defaultFlapping,
-    clock: () => world.now,
-    ids: randomIds,
-    random: () => 0.5,
-    log: world.log,
-    meter: world.meter,
-  });
+  world.sweep({ ...called(world.now, 0), ...over }, remainingMs);
 
 async function assignedJob() {
   await world.report([registration('a1')]);

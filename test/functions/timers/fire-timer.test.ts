@@ -1,9 +1,6 @@
 // Timers: early, on time, late, repeated, and overtaken by events.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fireTimer } from '../../../functions/timers/fire-timer.ts';
-import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
-import { randomIds } from '../../../shared/lib/ports.ts';
 import type { Task } from '../../../shared/model/task.ts';
 import type { Timer } from '../../../shared/model/wake.ts';
 import { makeTask, t0 } from '../../contract/fixtures.ts';
@@ -21,12 +18,7 @@ const fire = (timer: Timer) =>
     messages: world.messages,
     agents: world.agents,
     timersQueueUrl: queues.timers,
-    timeouts: defaultTimeouts,
-    flapping: defaultFlapping,
-    clock: () => world.now,
-    ids: randomIds,
-    random: () => 0.5,
-    log: world.log,
+    ...world.common,
   });
 
 async function stored(over: Partial<Task>): Promise<Task> {

@@ -1,9 +1,6 @@
 // Whole updates with the real store and the real cores of all functions; agents are reports, time is the test's.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sweep } from '../../../functions/sweeper/sweep.ts';
 import { changeUpdate } from '../../../functions/updater/change-update.ts';
-import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
-import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import { applyCall } from '../../../shared/domain/update/calls.ts';
 import { jobUnderUpdate } from '../../../shared/domain/update/follow-job.ts';
 import { currentConfigs } from '../../../shared/domain/update/progress.ts';
@@ -15,12 +12,10 @@ import { listInstances } from '../../../shared/model/instance-ranges.ts';
 import { isActive, type Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 import type { ConfiguredInstances, UpdateSettingsInput } from '../../../shared/model/update.ts';
-import { dueShards } from '../../../shared/store/keys.ts';
 import { makeConfig } from '../../contract/fixtures.ts';
 import {
   createWorld,
   pathOf,
-  queues,
   registration,
   smallResources,
   statusReport,
@@ -144,26 +139,6 @@ const batches = (groupSize: number, more: UpdateSettingsInput = {}): UpdateSetti
   minWaitInInstanceRunningMs: 0,
   ...more,
 });
-
-async function sweepNow() {
-  return sweep(() => 60_000, {
-    store: world.store,
-    shards: dueShards,
-    messages: world.messages,
-    matcherQueueUrl: queues.matcher,
-    reconcilerQueueUrl: queues.reconciler,
-    drainerQueueUrl: queues.drainer,
-    updaterQueueUrl: queues.updater,
-    workflows: world.workflows,
-    timeouts: defaultTimeouts,
-    flapping: defaultFlapping,
-    clock: () => world.now,
-    ids: randomIds,
-    random: () => 0.5,
-    log: world.log,
-    meter: world.meter,
-  });
-}
 
 describe('an update', () => {
   it('takes every instance to the new config, batch by batch, and the job with it', async () => {
@@ -389,8 +364,8 @@ describe('an update', () => {
     await agentsAnswer(job);
     world.workflows.stop(updateId, 1);
     world.now += 61_000;
-    expect(await sweepNow()).toMatchObject({ updatesRestarted: 1 });
-    expect(await sweepNow()).toMatchObject({ updatesRestarted: 0 });
+    expect(await world.sweep()).toMatchObject({ updatesRestarted: 1 });
+    expect(await world.sweep()).toMatchObject({ updatesRestarted: 0 });
     for (let i = 0; i < 6; i++) {
       await agentsAnswer(job);
       world.now += 45_001;
