@@ -7,11 +7,11 @@
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb';
 import { PutCommand } from '@aws-sdk/lib-dynamodb';
 import type { Agent } from '../../model/agent.ts';
-import { encodeAgent } from '../codec/agent-row.ts';
 import { type Connection, send } from '../connection.ts';
 import { storeError } from '../errors.ts';
 import { backOff, maxTries } from '../flow.ts';
 import { getAgent } from '../read/agents.ts';
+import { agentItem } from './agent-item.ts';
 
 export async function bindAgent(
   connection: Connection,
@@ -25,7 +25,12 @@ export async function bindAgent(
     const { principal: _before, ...rest } = stored.agent;
     const next: Agent = { ...rest, ...(principal !== undefined && { principal }) };
     try {
-      await send(connection, 'bindAgent', 'write', put(connection, stored.agent, next));
+      await send(
+        connection,
+        'bindAgent',
+        'write',
+        new PutCommand(agentItem(connection, stored.agent, next).Put),
+      );
       return { kind: 'bound' };
     } catch (error) {
       const changed = error instanceof ConditionalCheckFailedException;
@@ -33,14 +38,4 @@ export async function bindAgent(
       await backOff(attempt);
     }
   }
-}
-
-function put(connection: Connection, read: Agent, next: Agent): PutCommand {
-  return new PutCommand({
-    TableName: connection.state,
-    Item: encodeAgent(next),
-    ConditionExpression: '#j = :read',
-    ExpressionAttributeNames: { '#j': 'j' },
-    ExpressionAttributeValues: { ':read': encodeAgent(read).j },
-  });
 }

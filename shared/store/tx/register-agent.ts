@@ -21,6 +21,7 @@ import { backOff, maxTries } from '../flow.ts';
 import type { AgentWithLedger, Store } from '../port.ts';
 import { getAgent } from '../read/agents.ts';
 import { rebaseLedger } from '../rebase-ledger.ts';
+import { agentItem } from './agent-item.ts';
 import { cancellationReasons } from './while-busy.ts';
 
 /** Sessions before the present one by which a second machine of the same id is known. */
@@ -109,17 +110,7 @@ function updateItems(
   const bound = principal === undefined ? {} : { principal };
   const next: Agent = { ...agent, ...offer, ...session, ...bound };
   if (canonicalJson(next) === canonicalJson(agent)) return [];
-  const items: TransactItem[] = [
-    {
-      Put: {
-        TableName: connection.state,
-        Item: encodeAgent(next),
-        ConditionExpression: '#j = :read',
-        ExpressionAttributeNames: { '#j': 'j' },
-        ExpressionAttributeValues: { ':read': encodeAgent(agent).j },
-      },
-    },
-  ];
+  const items: TransactItem[] = [agentItem(connection, agent, next)];
   if (canonicalJson(offer.capacity) === canonicalJson(agent.capacity)) return items;
   items.push({
     Put: {
