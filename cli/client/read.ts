@@ -1,5 +1,6 @@
 // Reads that take several pages, as one answer each.
 import type { ApiClient } from '../../shared/api/client.ts';
+import type { RouteResponse } from '../../shared/api/routes.ts';
 import type { UpdateView } from '../../shared/api/updates.ts';
 import type { AgentView, JobDetail, JobView } from '../../shared/api/views.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
@@ -39,6 +40,20 @@ export async function readJob(
   return { ...first, tasks, configs, nextCursor: null };
 }
 
+/** What `read` finds on each page, until there is no further one. */
+async function everyPage<P extends { readonly nextCursor: string | null }, T>(
+  read: (query: { limit: number; cursor?: string }) => Promise<P>,
+  items: (page: P) => readonly T[],
+): Promise<T[]> {
+  const found: T[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const page = await read({ limit: pageSize, ...(cursor !== undefined && { cursor }) });
+    found.push(...items(page));
+    cursor = page.nextCursor;
+  }
+  return found;
+}
+
 /** Every job a pattern matches, sorted by key. */
 export async function listMatching(
   client: ApiClient,
@@ -46,18 +61,15 @@ export async function listMatching(
   signal: AbortSignal,
 ): Promise<JobView[]> {
   const { role, environment } = pattern;
-  const found: JobView[] = [];
-  for (let cursor: string | null | undefined; cursor !== null; ) {
-    const query = { limit: pageSize, ...(cursor !== undefined && { cursor }) };
-    const page =
+  const found = await everyPage(
+    (query) =>
       role === undefined
-        ? await client.call('listJobs', { query, signal })
+        ? client.call('listJobs', { query, signal })
         : environment === undefined
-          ? await client.call('listRoleJobs', { params: { role }, query, signal })
-          : await client.call('listEnvironmentJobs', { params: { role, environment }, query, signal });
-    found.push(...page.jobs.filter((job) => pattern.matches(job.cluster, job)));
-    cursor = page.nextCursor;
-  }
+          ? client.call('listRoleJobs', { params: { role }, query, signal })
+          : client.call('listEnvironmentJobs', { params: { role, environment }, query, signal }),
+    ({ jobs }) => jobs.filter((job) => pattern.matches(job.cluster, job)),
+  );
   return found.toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
 
@@ -66,19 +78,14 @@ export async function listAllAgents(
   client: ApiClient,
   options: { readonly pool?: string | undefined; readonly signal?: AbortSignal } = {},
 ): Promise<AgentView[]> {
-  const found: AgentView[] = [];
-  for (let cursor: string | null | undefined; cursor !== null; ) {
-    const page = await client.call('listAgents', {
-      query: {
-        limit: pageSize,
-        ...(cursor !== undefined && { cursor }),
-        ...(options.pool !== undefined && { pool: options.pool }),
-      },
-      ...(options.signal && { signal: options.signal }),
-    });
-    found.push(...page.agents);
-    cursor = page.nextCursor;
-  }
+  const found = await everyPage(
+    (page) =>
+      client.call('listAgents', {
+        query: { ...page, ...(options.pool !== undefined && { pool: options.pool }) },
+        ...(options.signal && { signal: options.signal }),
+      }),
+    ({ agents }) => agents,
+  );
   return found.toSorted((a, b) => (a.agentId < b.agentId ? -1 : 1));
 }
 
@@ -94,20 +101,31 @@ export async function listMatchingUpdates(
   pattern: JobPattern,
   { statuses, user, signal }: ListUpdatesOptions,
 ): Promise<UpdateView[]> {
-  const found: UpdateView[] = [];
-  for (let cursor: string | null | undefined; cursor !== null; ) {
-    const query = {
-      limit: pageSize,
-      ...(cursor !== undefined && { cursor }),
-      ...(statuses && { status: statuses.join(',') }),
-      ...(user !== undefined && { user }),
-    };
-    const page =
-      pattern.role === undefined
-        ? await client.call('listUpdates', { query, signal })
-        : await client.call('listRoleUpdates', { params: { role: pattern.role }, query, signal });
-    found.push(...page.updates.filter((one) => pattern.matches(one.job.split('/', 1)[0] ?? '', one)));
-    cursor = page.nextCursor;
-  }
+  const { role } = pattern;
+  const narrow = { ...(statuses && { status: statuses.join(',') }), ...(user !== undefined && { user }) };
+  const found = await everyPage(
+    (page) => {
+      const query = { ...page, ...narrow };
+      return role === undefined
+        ? client.call('listUpdates', { query, signal })
+        : client.call('listRoleUpdates', { params: { role }, query, signal });
+    },
+    ({ updates }) => updates.filter((one) => pattern.matches(one.job.split('/', 1)[0] ?? '', one)),
+  );
   return found.toSorted((a, b) => Date.parse(b.updatedAt) - Date.parse(a.updatedAt));
+}
+
+export type InstanceEvents = RouteResponse<'listUpdateEvents'>['events'];
+
+/** Everything that an update did to each instance. */
+export function listInstanceEvents(
+  client: ApiClient,
+  { role, environment, name, updateId }: JobKey & { readonly updateId: string },
+  signal: AbortSignal,
+): Promise<InstanceEvents> {
+  const params = { role, environment, name, updateId };
+  return everyPage(
+    (query) => client.call('listUpdateEvents', { params, query, signal }),
+    ({ events }) => events,
+  );
 }

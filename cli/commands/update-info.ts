@@ -1,10 +1,8 @@
 // borealis update info: one update with its progress per batch and instance, and what happened.
 import type { Command } from '@commander-js/extra-typings';
-import type { RouteResponse } from '../../shared/api/routes.ts';
-import type { UpdateDetail } from '../../shared/api/updates.ts';
+import { listInstanceEvents } from '../client/read.ts';
 import type { Cli, Example } from '../command.ts';
 import { parseWholeJob } from '../keys.ts';
-import type { Session } from '../session.ts';
 import { infoLines } from '../update/info-text.ts';
 
 export const examples: readonly Example[] = [
@@ -13,8 +11,6 @@ export const examples: readonly Example[] = [
   ['borealis update info local/demo/devel/hello-service --json | jq .progress', 'for programs'],
 ];
 export const exits = [3, 6] as const;
-
-type InstanceEvents = RouteResponse<'listUpdateEvents'>['events'];
 
 export function define(command: Command, cli: Cli): void {
   command
@@ -31,24 +27,11 @@ export function define(command: Command, cli: Cli): void {
       await session.checkCluster(cluster);
       const params = { ...key, updateId: updateId ?? 'latest' };
       const update = await session.client.call('getUpdate', { params, signal: cli.io.signal });
-      const events = options.events ? await instanceEvents(session, update) : undefined;
+      const events = options.events
+        ? await listInstanceEvents(session.client, update, cli.io.signal)
+        : undefined;
       if (options.json) return session.out.json({ ...update, ...(events && { instanceEvents: events }) });
       const lines = infoLines(update, events, { paint: session.out.paint, now: Date.now() });
       for (const line of lines) session.out.data(line);
     });
-}
-
-async function instanceEvents(session: Session, update: UpdateDetail): Promise<InstanceEvents> {
-  const { role, environment, name, updateId } = update;
-  const events: InstanceEvents = [];
-  for (let cursor: string | null | undefined; cursor !== null; ) {
-    const page = await session.client.call('listUpdateEvents', {
-      params: { role, environment, name, updateId },
-      query: { limit: 1000, ...(cursor !== undefined && { cursor }) },
-      signal: session.io.signal,
-    });
-    events.push(...page.events);
-    cursor = page.nextCursor;
-  }
-  return events;
 }

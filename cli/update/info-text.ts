@@ -1,8 +1,8 @@
 // One update as text: what it is, how far each batch is, what the working instances do, and its history.
-import type { RouteResponse } from '../../shared/api/routes.ts';
 import type { UpdateDetail } from '../../shared/api/updates.ts';
 import { formatInstances } from '../../shared/model/instance-ranges.ts';
 import type { UpdateSettings } from '../../shared/model/update.ts';
+import type { InstanceEvents } from '../client/read.ts';
 import { type Paint, plain, stateFormat } from '../output/style.ts';
 import { type CellLike, tableLines } from '../output/table.ts';
 import { count, formatSpan } from '../output/words.ts';
@@ -14,7 +14,6 @@ interface InfoOptions {
   /** Epoch ms, for ages. */
   readonly now: number;
 }
-type InstanceEvents = RouteResponse<'listUpdateEvents'>['events'];
 
 /** Batches shown around the present one. */
 const batchesShown = 12;
