@@ -3,8 +3,9 @@ import { agentMonthUsd, alternatives, count, monthlyCost, type Workload } from '
 import type { Prices } from './prices.ts';
 import type { Units } from './usage.ts';
 
+const idle: Workload = { agents: 0, tasks: 0 };
 const workloads: readonly (readonly [what: string, workload: Workload])[] = [
-  ['control plane with nothing to do', { agents: 0, tasks: 0 }],
+  ['control plane with nothing to do', idle],
   ['10 agents, 10,000 tasks', { agents: 10, tasks: 10_000 }],
   ['100 agents, 1,000,000 tasks', { agents: 100, tasks: 1_000_000 }],
   ['1,000 agents, 10,000,000 tasks', { agents: 1_000, tasks: 10_000_000 }],
@@ -23,18 +24,12 @@ export function costFigures(units: Units, prices: Prices): string {
     '',
     `| Borealis | ${header} |`,
     `|---|${rule}`,
-    row(
-      'control plane, idle',
-      (region) => monthlyCost(units, region, workloads[0]?.[1] ?? { agents: 0, tasks: 0 }).parts[0]?.usd ?? 0,
-    ),
-    row(
-      'its alarms and dashboard',
-      (region) => monthlyCost(units, region, { agents: 0, tasks: 0 }).parts[1]?.usd ?? 0,
-    ),
+    row('control plane, idle', (region) => monthlyCost(units, region, idle).parts[0]?.usd ?? 0),
+    row('its alarms and dashboard', (region) => monthlyCost(units, region, idle).parts[1]?.usd ?? 0),
     row('one agent, idle', (region) => agentMonthUsd(units, region)),
     row(
       'a million tasks',
-      (region) => monthlyCost(units, region, { agents: 0, tasks: 1_000_000 }).parts[2]?.usd ?? 0,
+      (region) => monthlyCost(units, region, { ...idle, tasks: 1_000_000 }).parts[2]?.usd ?? 0,
     ),
     ...workloads.flatMap(([what, workload]) => [
       row(`**${what}**, list price`, (region) => monthlyCost(units, region, workload).usd),

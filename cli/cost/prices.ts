@@ -2,19 +2,10 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { BorealisError } from '../../shared/lib/errors.ts';
+import { usageSchema } from './usage.ts';
 
-const regionPricesSchema = z.strictObject({
-  invocations: z.number(),
-  /** Per million GB seconds on arm64. */
-  gbSeconds: z.number(),
-  sqsRequests: z.number(),
-  sqsFifoRequests: z.number(),
-  apiRequests: z.number(),
-  readUnits: z.number(),
-  writeUnits: z.number(),
-  busEvents: z.number(),
-  schedulerCalls: z.number(),
-  stepTransitions: z.number(),
+/** Of every unit that is counted, GB seconds being those of arm64, and of what is billed in another way. */
+const regionPricesSchema = usageSchema.omit({ logBytes: true }).extend({
   logGigabyte: z.number(),
   alarmMonth: z.number(),
   metricMonth: z.number(),

@@ -1,7 +1,7 @@
 // What an installation uses that AWS bills: counted by bench/cost-units.ts, priced by cli/cost/model.ts.
 import * as z from 'zod';
 
-const usageSchema = z.strictObject({
+export const usageSchema = z.strictObject({
   /** Invocations of functions. */
   invocations: z.number(),
   /** Memory of the function times duration, GB seconds. */
@@ -24,19 +24,7 @@ const usageSchema = z.strictObject({
 export type Usage = z.infer<typeof usageSchema>;
 export type UsageUnit = keyof Usage;
 
-export const nothing: Usage = {
-  invocations: 0,
-  gbSeconds: 0,
-  sqsRequests: 0,
-  sqsFifoRequests: 0,
-  apiRequests: 0,
-  readUnits: 0,
-  writeUnits: 0,
-  busEvents: 0,
-  schedulerCalls: 0,
-  logBytes: 0,
-  stepTransitions: 0,
-};
+export const nothing = Object.fromEntries(Object.keys(usageSchema.shape).map((unit) => [unit, 0])) as Usage;
 
 /** The sum of usages, each times its factor. */
 export function addUsage(...parts: readonly (readonly [usage: Usage, times: number])[]): Usage {
