@@ -3,20 +3,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { updateDetailSchema } from '../../../shared/api/updates.ts';
 import type { JobSubmission } from '../../../shared/model/job.ts';
 import { unique } from '../../contract/fixtures.ts';
-import { changed, replace, service, updateCalls } from '../support/update-calls.ts';
+import { changed, replace, roomyAgent, service, updateCalls } from '../support/update-calls.ts';
 import { createWorld, pathOf, submission, type World } from '../support/world.ts';
 
 let world: World;
-let calls: Awaited<ReturnType<typeof updateCalls>>;
 beforeAll(async () => {
   world = await createWorld();
-  calls = await updateCalls(world);
+  await world.report([roomyAgent()]);
 });
 afterAll(() => world.stop());
 
-const runningJob: typeof calls.runningJob = (job) => calls.runningJob(job);
-const start: typeof calls.start = (...args) => calls.start(...args);
-const plan: typeof calls.plan = (...args) => calls.plan(...args);
+const { runningJob, start, plan } = updateCalls(() => world);
 
 describe('start', () => {
   let job: JobSubmission;

@@ -21,13 +21,18 @@ export function replace(configs: JobSubmission['configs']) {
   return { change: { kind: 'replace', configs } };
 }
 
-/** What the tests ask of one world, in which agent a1 has room for everything. */
-export async function updateCalls(world: World) {
+/** Agent a1, with room for everything. */
+export function roomyAgent() {
   const { capacity } = registration('a1').offer;
-  await world.report([registration('a1', { capacity: { ...capacity, cpuMilli: 100_000, ramMb: 100_000 } })]);
+  return registration('a1', { capacity: { ...capacity, cpuMilli: 100_000, ramMb: 100_000 } });
+}
+
+/** What the tests ask of their world, looked up at each call because it is made after this. */
+export function updateCalls(worldNow: () => World) {
   return {
-    /** Submits a job; every instance runs. */
+    /** Submits a job; every instance runs, on a1. */
     async runningJob(job: JobSubmission = service()): Promise<JobSubmission> {
+      const world = worldNow();
       await world.call('POST', pathOf(job), { body: job });
       await world.run();
       const tasks = await world.tasks(job);
@@ -37,7 +42,8 @@ export async function updateCalls(world: World) {
       return job;
     },
     start: (job: JobSubmission, body: object, headers: Record<string, string> = {}) =>
-      world.call('POST', `${pathOf(job)}/updates`, { body, headers }),
-    plan: (job: JobSubmission, body: object) => world.call('POST', `${pathOf(job)}/updates/plan`, { body }),
+      worldNow().call('POST', `${pathOf(job)}/updates`, { body, headers }),
+    plan: (job: JobSubmission, body: object) =>
+      worldNow().call('POST', `${pathOf(job)}/updates/plan`, { body }),
   };
 }
