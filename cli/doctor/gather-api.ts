@@ -8,16 +8,12 @@ import type { AgentFacts, ApiFacts, EmbeddedFacts, Found } from './facts.ts';
 const timeoutMs = 10_000;
 
 /** Version, store and clock. */
-export async function gatherApi(session: Session, clock: () => number): Promise<Found<ApiFacts>> {
-  try {
+export function gatherApi(session: Session, clock: () => number): Promise<Found<ApiFacts>> {
+  return attempt(session, async () => {
     const { version, cluster } = await session.client.call('version', { signal: session.io.signal });
     const health = await session.client.call('health', { signal: session.io.signal });
-    return { found: { version, cluster, storeOk: health.ok, skewMs: await measureSkew(session, clock) } };
-  } catch (error) {
-    if (session.io.signal.aborted) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    return { failure: isBorealisError(error, 'FORBIDDEN') ? 'denied' : 'failed', why };
-  }
+    return { version, cluster, storeOk: health.ok, skewMs: await measureSkew(session, clock) };
+  });
 }
 
 /** By the date in the head of an answer, which is of the second; half the way of the request is taken off. */
@@ -34,17 +30,21 @@ async function measureSkew(session: Session, clock: () => number): Promise<numbe
   return (sentAt + receivedAt) / 2 - (date + 500);
 }
 
-export async function gatherAgents(session: Session): Promise<Found<readonly AgentFacts[]>> {
-  try {
+export function gatherAgents(session: Session): Promise<Found<readonly AgentFacts[]>> {
+  return attempt(session, async () => {
     const agents = await listAllAgents(session.client, { signal: session.io.signal });
-    return {
-      found: agents.map(({ agentId, version, lastSeenAt, tasks }) => ({
-        agentId,
-        version,
-        lastSeenAt: lastSeenAt === null ? undefined : Date.parse(lastSeenAt),
-        tasks: tasks.length,
-      })),
-    };
+    return agents.map(({ agentId, version, lastSeenAt, tasks }) => ({
+      agentId,
+      version,
+      lastSeenAt: lastSeenAt === null ? undefined : Date.parse(lastSeenAt),
+      tasks: tasks.length,
+    }));
+  });
+}
+
+async function attempt<T>(session: Session, ask: () => Promise<T>): Promise<Found<T>> {
+  try {
+    return { found: await ask() };
   } catch (error) {
     if (session.io.signal.aborted) throw error;
     const why = error instanceof Error ? error.message : String(error);
