@@ -20,6 +20,13 @@ export function jobPath(key: JobKey): string {
   return `${key.role}/${key.environment}/${key.name}`;
 }
 
+/** The inverse of `jobPath`; undefined if the text has fewer parts. */
+export function parseJobPath(path: string): JobKey | undefined {
+  const [role, environment, name] = path.split('/');
+  if (role === undefined || environment === undefined || name === undefined) return undefined;
+  return { role, environment, name };
+}
+
 /** Inclusive range of instance numbers. */
 export const instanceRangeSchema = z.tuple([z.number().int().min(0), z.number().int().min(0)]);
 export type InstanceRange = z.infer<typeof instanceRangeSchema>;

@@ -18,7 +18,7 @@
 //          POOLS                    <pool>                          pools that ever had a task
 //          CALLBACK#<updateId>      CALLBACK                        what an update's execution waits with
 import { shardOf } from '../lib/hash.ts';
-import { type JobKey, jobPath, parseTaskId, type TaskRef } from '../model/job-key.ts';
+import { type JobKey, jobPath, parseJobPath, parseTaskId, type TaskRef } from '../model/job-key.ts';
 
 export interface Key {
   readonly pk: string;
@@ -96,12 +96,12 @@ export function taskKeyOfId(taskId: string): (Key & { readonly suffix: string })
 /** The inverse of taskKeyOf; undefined if the key is not a task's. */
 export function parseTaskKey(pk: string, sk: string): Omit<TaskRef, 'suffix'> | undefined {
   const end = pk.lastIndexOf('#');
-  const [role, environment, name] = pk.slice(taskPrefix.length, end).split('/');
+  const key = parseJobPath(pk.slice(taskPrefix.length, end));
   const instance = Number.parseInt(sk.slice(2, 2 + instanceDigits), 10);
   const generation = Number.parseInt(sk.slice(3 + instanceDigits), 10);
-  if (!pk.startsWith(taskPrefix) || name === undefined || Number.isNaN(instance) || Number.isNaN(generation))
+  if (!pk.startsWith(taskPrefix) || !key || Number.isNaN(instance) || Number.isNaN(generation))
     return undefined;
-  return { role: role as string, environment: environment as string, name, instance, generation };
+  return { ...key, instance, generation };
 }
 
 export function agentPartition(shard: number): string {
@@ -259,9 +259,6 @@ export function updateDueKeysOf(
 /** The update of a sort key of the due index; undefined if it is not one of an update. */
 export function parseUpdateDue(gt: string): { readonly key: JobKey; readonly updateId: string } | undefined {
   const [, path = '', updateId] = gt.split('#');
-  const [role, environment, name] = path.split('/');
-  if (role === undefined || environment === undefined || name === undefined || updateId === undefined) {
-    return undefined;
-  }
-  return { key: { role, environment, name }, updateId };
+  const key = parseJobPath(path);
+  return key && updateId !== undefined ? { key, updateId } : undefined;
 }

@@ -1,25 +1,25 @@
 // Reads of jobs and their configs.
 import { GetCommand, type GetCommandOutput } from '@aws-sdk/lib-dynamodb';
 import type { Job } from '../../model/job.ts';
-import { type JobKey, jobPath } from '../../model/job-key.ts';
+import { type JobKey, jobPath, parseJobPath } from '../../model/job-key.ts';
 import type { TaskConfig } from '../../model/task-config.ts';
 import { decodeConfig, decodeJob } from '../codec/job-row.ts';
 import type { Row } from '../codec/row.ts';
 import { type Connection, send } from '../connection.ts';
 import {
   configKeyOf,
-  dueBound,
   jobKeyOf,
   jobPrefix,
   rolePartition,
-  rolesPartition,
   tokenKeyOf,
   unreconciledPartition,
 } from '../keys.ts';
 import type { Page } from '../port.ts';
-import { dueIndex, ttlAttribute } from '../tables.ts';
+import { ttlAttribute } from '../tables.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
-import { batchGet, queryAll, queryPage } from './query.ts';
+import { type DueQuery, dueEntries } from './due.ts';
+import { batchGet, queryPage } from './query.ts';
+import { roleAfter } from './roles.ts';
 
 export async function getJob(connection: Connection, key: JobKey): Promise<Job | undefined> {
   const { Item } = await send<GetCommandOutput>(
@@ -60,7 +60,8 @@ export async function listJobs(
 ): Promise<Page<Job>> {
   const [startRole, startJob] = page.cursor === undefined ? [] : decodeCursor(page.cursor, 2);
   const items: Job[] = [];
-  let role: string | undefined = filter.role ?? startRole ?? (await roleAfter(connection, undefined));
+  let role: string | undefined =
+    filter.role ?? startRole ?? (await roleAfter(connection, 'listJobs', undefined));
   let after = role === startRole ? startJob : undefined;
   while (role !== undefined) {
     const left = page.limit - items.length;
@@ -70,20 +71,10 @@ export async function listJobs(
       const last = found.rows.at(-1)?.sk as string;
       return { items, next: encodeCursor([role, last]) };
     }
-    role = filter.role === undefined ? await roleAfter(connection, role) : undefined;
+    role = filter.role === undefined ? await roleAfter(connection, 'listJobs', role) : undefined;
     after = undefined;
   }
   return { items };
-}
-
-async function roleAfter(connection: Connection, role: string | undefined): Promise<string | undefined> {
-  const { rows } = await queryPage(connection, 'listJobs', {
-    TableName: connection.state,
-    KeyConditionExpression: role === undefined ? 'pk = :pk' : 'pk = :pk AND sk > :role',
-    ExpressionAttributeValues: { ':pk': rolesPartition, ...(role !== undefined && { ':role': role }) },
-    Limit: 1,
-  });
-  return rows[0]?.sk as string | undefined;
 }
 
 /** Up to `limit` rows; fewer only at the end. */
@@ -149,26 +140,8 @@ function remember(cache: Map<string, TaskConfig>, id: string, config: TaskConfig
 }
 
 /** Keys of jobs in one shard that should have been reconciled by now; read from the due index, so it may lag. */
-export async function listUnreconciled(
-  connection: Connection,
-  due: { readonly shard: number; readonly now: number; readonly limit: number },
-): Promise<JobKey[]> {
-  const entries = await queryAll(
-    connection,
-    'listUnreconciled',
-    {
-      TableName: connection.state,
-      IndexName: dueIndex.name,
-      KeyConditionExpression: '#shard = :shard AND #time < :bound',
-      ExpressionAttributeNames: { '#shard': dueIndex.partitionKey, '#time': dueIndex.sortKey },
-      ExpressionAttributeValues: { ':shard': unreconciledPartition(due.shard), ':bound': dueBound(due.now) },
-    },
-    due.limit,
-  );
-  return entries.flatMap(({ gt }) => {
-    const [role, environment, name] = String(gt)
-      .slice(String(gt).indexOf('#') + 1)
-      .split('/');
-    return role && environment && name ? [{ role, environment, name }] : [];
-  });
+export async function listUnreconciled(connection: Connection, due: DueQuery): Promise<JobKey[]> {
+  const partition = unreconciledPartition(due.shard);
+  const entries = await dueEntries(connection, 'listUnreconciled', partition, due);
+  return entries.flatMap(({ gt }) => parseJobPath(String(gt).slice(String(gt).indexOf('#') + 1)) ?? []);
 }

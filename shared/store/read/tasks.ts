@@ -8,7 +8,8 @@ import { decodeTask } from '../codec/task-row.ts';
 import { type Connection, send } from '../connection.ts';
 import { mapLimit } from '../flow.ts';
 import { bucketOf, dueBound, instanceBounds, type Key, taskKeyOfId, taskPartition } from '../keys.ts';
-import { dueIndex, onAgentIndex } from '../tables.ts';
+import { onAgentIndex } from '../tables.ts';
+import { type DueQuery, dueEntries } from './due.ts';
 import { batchGet, queryAll } from './query.ts';
 
 const bucketsInFlight = 16;
@@ -66,23 +67,9 @@ export async function listOnAgent(connection: Connection, agentId: string): Prom
 }
 
 /** Oldest entries first; rows whose entry has moved or gone since the index was read are left out. */
-export async function listDue(
-  connection: Connection,
-  due: { readonly shard: number; readonly now: number; readonly limit: number },
-): Promise<Task[]> {
+export async function listDue(connection: Connection, due: DueQuery): Promise<Task[]> {
+  const entries = await dueEntries(connection, 'listDue', String(due.shard), due);
   const bound = dueBound(due.now);
-  const entries = await queryAll(
-    connection,
-    'listDue',
-    {
-      TableName: connection.state,
-      IndexName: dueIndex.name,
-      KeyConditionExpression: '#shard = :shard AND #time < :bound',
-      ExpressionAttributeNames: { '#shard': dueIndex.partitionKey, '#time': dueIndex.sortKey },
-      ExpressionAttributeValues: { ':shard': String(due.shard), ':bound': bound },
-    },
-    due.limit,
-  );
   const rows = await rowsOf(connection, 'listDue', entries);
   return rows
     .filter((row) => typeof row.gt === 'string' && row.gt < bound)

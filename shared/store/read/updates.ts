@@ -7,11 +7,9 @@ import { decodeInstanceEvents, decodeUpdates } from '../codec/update-row.ts';
 import { type Connection, send } from '../connection.ts';
 import {
   callbackKeyOf,
-  dueBound,
   instanceEventsPartition,
   type Key,
   parseUpdateDue,
-  rolesPartition,
   updateBounds,
   updateDirectory,
   updateKeyOf,
@@ -20,9 +18,10 @@ import {
   updatesDuePartition,
 } from '../keys.ts';
 import type { Page, StoredUpdate, UpdateCallback } from '../port.ts';
-import { dueIndex } from '../tables.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
+import { type DueQuery, dueEntries } from './due.ts';
 import { batchGet, queryAll, queryPage } from './query.ts';
+import { roleAfter } from './roles.ts';
 
 /** Consistent. */
 export async function getUpdate(
@@ -81,13 +80,13 @@ export async function listUpdates(
 ): Promise<Page<UpdateRecord>> {
   const [startRole, startId] = page.cursor === undefined ? [] : decodeCursor(page.cursor, 2);
   const items: UpdateRecord[] = [];
-  let role = filter.role ?? startRole ?? (await roleAfter(connection, undefined));
+  let role = filter.role ?? startRole ?? (await roleAfter(connection, 'listUpdates', undefined));
   let after = role === startRole ? startId : undefined;
   while (role !== undefined) {
     const found = await updatesOfRole(connection, { role, after, limit: page.limit - items.length });
     items.push(...found.updates);
     if (found.last !== undefined) return { items, next: encodeCursor([role, found.last]) };
-    role = filter.role === undefined ? await roleAfter(connection, role) : undefined;
+    role = filter.role === undefined ? await roleAfter(connection, 'listUpdates', role) : undefined;
     after = undefined;
   }
   return { items };
@@ -122,16 +121,6 @@ async function updatesOfRole(
   const updates = entries.flatMap((entry) => found.get(String(entry.sk)) ?? []);
   const last = entries.at(-1)?.sk as string | undefined;
   return entries.length < limit || last === undefined ? { updates } : { updates, last };
-}
-
-async function roleAfter(connection: Connection, role: string | undefined): Promise<string | undefined> {
-  const { rows } = await queryPage(connection, 'listUpdates', {
-    TableName: connection.state,
-    KeyConditionExpression: role === undefined ? 'pk = :pk' : 'pk = :pk AND sk > :role',
-    ExpressionAttributeValues: { ':pk': rolesPartition, ...(role !== undefined && { ':role': role }) },
-    Limit: 1,
-  });
-  return rows[0]?.sk as string | undefined;
 }
 
 /** Oldest first. */
@@ -171,20 +160,10 @@ export async function listInstanceEvents(
 /** Read from the due index, so it may lag. */
 export async function listDueUpdates(
   connection: Connection,
-  due: { readonly shard: number; readonly now: number; readonly limit: number },
+  due: DueQuery,
 ): Promise<{ readonly key: JobKey; readonly updateId: string }[]> {
-  const entries = await queryAll(
-    connection,
-    'listDueUpdates',
-    {
-      TableName: connection.state,
-      IndexName: dueIndex.name,
-      KeyConditionExpression: '#shard = :shard AND #time < :bound',
-      ExpressionAttributeNames: { '#shard': dueIndex.partitionKey, '#time': dueIndex.sortKey },
-      ExpressionAttributeValues: { ':shard': updatesDuePartition(due.shard), ':bound': dueBound(due.now) },
-    },
-    due.limit,
-  );
+  const partition = updatesDuePartition(due.shard);
+  const entries = await dueEntries(connection, 'listDueUpdates', partition, due);
   return entries.flatMap(({ gt }) => parseUpdateDue(String(gt)) ?? []);
 }
 
