@@ -1,6 +1,6 @@
 // How the small messages between functions are put into queue messages (shared/model/wake.ts says what they mean).
 import { createHash } from 'node:crypto';
-import { type JobKey, jobPath } from '../shared/model/job-key.ts';
+import { type JobKey, jobKeyOnly, jobPath } from '../shared/model/job-key.ts';
 import type {
   DrainWake,
   MatcherWake,
@@ -24,18 +24,14 @@ export function matcherWake(pool: string): OutgoingMessage {
 }
 
 /** One message group a job: one reconciler at a time. */
-export function reconcileWake({ role, environment, name }: JobKey): OutgoingMessage {
-  const wake: ReconcileWake = { v: 1, key: { role, environment, name } };
+export function reconcileWake(job: JobKey): OutgoingMessage {
+  const wake: ReconcileWake = { v: 1, key: jobKeyOnly(job) };
   return { body: JSON.stringify(wake), groupId: jobGroup(wake.key) };
 }
 
 /** One message group a job: one step of its update at a time. `instances`: where to look, as far as one message goes. */
-export function updateWake(
-  { role, environment, name }: JobKey,
-  updateId: string,
-  instances: readonly number[],
-): OutgoingMessage {
-  const key = { role, environment, name };
+export function updateWake(job: JobKey, updateId: string, instances: readonly number[]): OutgoingMessage {
+  const key = jobKeyOnly(job);
   const wake: UpdateWake = { v: 1, key, updateId, instances: instances.slice(0, maxHints) };
   return { body: JSON.stringify(wake), groupId: jobGroup(key) };
 }

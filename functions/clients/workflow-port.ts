@@ -5,6 +5,7 @@ import {
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import { jobKeyOnly } from '../../shared/model/job-key.ts';
 import { updateExecutionName } from '../../shared/model/names.ts';
 import type { UpdateRun } from '../../shared/model/wake.ts';
 import { quietLogger } from '../../shared/store/quiet-logger.ts';
@@ -25,8 +26,8 @@ const goneTokens = new Set(['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken'])
 /** WorkflowPort over one client. */
 export function createWorkflowPort(client: Pick<SFNClient, 'send'>, stateMachineArn: string): WorkflowPort {
   return {
-    async start({ key: { role, environment, name }, updateId, sequence }) {
-      const run: UpdateRun = { v: 1, key: { role, environment, name }, updateId, sequence, turns: 0 };
+    async start({ key, updateId, sequence }) {
+      const run: UpdateRun = { v: 1, key: jobKeyOnly(key), updateId, sequence, turns: 0 };
       const command = new StartExecutionCommand({
         stateMachineArn,
         name: updateExecutionName(updateId, sequence),

@@ -4,7 +4,7 @@ import { parseJobObject } from '../../shared/config/parse-job-file.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { contentId } from '../../shared/lib/hash.ts';
 import type { JobSubmission } from '../../shared/model/job.ts';
-import type { JobKey } from '../../shared/model/job-key.ts';
+import { type JobKey, jobKeyOnly } from '../../shared/model/job-key.ts';
 import { tokenReused } from '../api/client-token.ts';
 import type { DepsOf } from '../api/context.ts';
 import { createJob } from '../api/create-job.ts';
@@ -31,8 +31,7 @@ type Done = Promise<{ readonly message: string }>;
 
 /** Answers what the API would say; throws what it would refuse. */
 export async function carryOut(command: Command, sender: Sender, deps: CarryOutDeps): Promise<string> {
-  const { role, environment, name } = command;
-  const params = { role, environment, name };
+  const params = jobKeyOnly(command);
   const { user, token } = sender;
   // IAM has spoken for the sender already; a unique id of it does not come with an event.
   const request = { params, query: {}, headers: { 'idempotency-key': token }, user, principal: undefined };

@@ -23,8 +23,7 @@ export async function readJobs(
   jobs: ReadonlyMap<string, JobKey>,
   store: Pick<Store, 'getJob' | 'listTasks'>,
 ): Promise<ReadonlyMap<string, readonly Task[]>> {
-  const read = await mapLimit([...jobs], jobsAtOnce, async ([path, { role, environment, name }]) => {
-    const key = { role, environment, name };
+  const read = await mapLimit([...jobs], jobsAtOnce, async ([path, key]) => {
     const job = await store.getJob(key);
     const tasks = job === undefined ? [] : await store.listTasks(key, [0, Math.max(0, job.instanceSpan - 1)]);
     return [path, tasks] as const;

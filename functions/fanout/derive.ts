@@ -29,7 +29,7 @@ import { canonicalJson } from '../../shared/lib/hash.ts';
 import type { Agent } from '../../shared/model/agent.ts';
 import type { BusEvent, EventDetail } from '../../shared/model/events.ts';
 import type { Job } from '../../shared/model/job.ts';
-import type { JobKey } from '../../shared/model/job-key.ts';
+import { type JobKey, jobKeyOnly } from '../../shared/model/job-key.ts';
 import { isTerminal, type Task, type TaskState } from '../../shared/model/task.ts';
 import { isTerminalUpdate } from '../../shared/model/update.ts';
 import type { Release, StreamChange, UpdateHead } from '../../shared/store/port.ts';
@@ -113,8 +113,8 @@ const matterToUpdates: readonly TaskState[] = [
   'LOST',
 ];
 
-function instanceChanged({ role, environment, name, instance }: Task): Effect {
-  return { kind: 'instanceChanged', key: { role, environment, name }, instance };
+function instanceChanged(task: Task): Effect {
+  return { kind: 'instanceChanged', key: jobKeyOnly(task), instance: task.instance };
 }
 
 /** An ended task of a service is followed by another unless it was killed. */
@@ -122,8 +122,8 @@ function isReplaced({ service, events }: Task): boolean {
   return service && !events.some(({ state }) => state === 'KILLING');
 }
 
-function endCheck({ role, environment, name }: JobKey): Effect {
-  return { kind: 'endCheck', key: { role, environment, name } };
+function endCheck(job: JobKey): Effect {
+  return { kind: 'endCheck', key: jobKeyOnly(job) };
 }
 
 /** Effects of a change of a task that has an agent. */
@@ -179,8 +179,8 @@ function releaseOf(task: Task, agentId: string): Effect {
   return { kind: 'release', agentId, pool, release: { taskId, resources, grant } };
 }
 
-function reconcileIfWaiting({ role, environment, name }: Task): Effect {
-  return { kind: 'reconcile', key: { role, environment, name }, onlyIfWaiting: true };
+function reconcileIfWaiting(task: Task): Effect {
+  return { kind: 'reconcile', key: jobKeyOnly(task), onlyIfWaiting: true };
 }
 
 interface StateChange {
@@ -215,8 +215,8 @@ function taskEvent(task: Task, { from, to, at, message }: StateChange, cluster: 
 /** An execution that ends by itself writes the update last, so a changed status may find nobody waiting. */
 function updateEffects({ before, after }: Change<UpdateHead>, cluster: string): Effect[] {
   if (after === undefined) return [];
-  const { role, environment, name, updateId, status, sequence } = after;
-  const key = { role, environment, name };
+  const { updateId, status, sequence } = after;
+  const key = jobKeyOnly(after);
   const effects: Effect[] = [];
   if (isRolling(status) && before?.sequence !== sequence) {
     effects.push({ kind: 'startExecution', key, updateId, sequence });
@@ -254,7 +254,7 @@ function jobEffects({ before, after }: Change<Job>, now: number): Effect[] {
   const { role, environment, name, cluster, specVersion, reconciledVersion } = job;
   const edited = after !== undefined && before?.specVersion !== after.specVersion;
   if (edited && specVersion > reconciledVersion) {
-    effects.push({ kind: 'reconcile', key: { role, environment, name }, onlyIfWaiting: false });
+    effects.push({ kind: 'reconcile', key: jobKeyOnly(job), onlyIfWaiting: false });
   }
   const change = jobChange(before, after);
   if (!change) return effects;

@@ -27,6 +27,11 @@ export function parseJobPath(path: string): JobKey | undefined {
   return { role, environment, name };
 }
 
+/** Only the key of what has one, such as a job or a task. */
+export function jobKeyOnly({ role, environment, name }: JobKey): JobKey {
+  return { role, environment, name };
+}
+
 /** Inclusive range of instance numbers. */
 export const instanceRangeSchema = z.tuple([z.number().int().min(0), z.number().int().min(0)]);
 export type InstanceRange = z.infer<typeof instanceRangeSchema>;

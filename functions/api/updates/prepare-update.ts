@@ -10,7 +10,7 @@ import { BorealisError } from '../../../shared/lib/errors.ts';
 import { contentId } from '../../../shared/lib/hash.ts';
 import { formatInstances, listInstances, normaliseInstances } from '../../../shared/model/instance-ranges.ts';
 import type { Job } from '../../../shared/model/job.ts';
-import { type InstanceRange, type JobKey, jobPath } from '../../../shared/model/job-key.ts';
+import { type InstanceRange, type JobKey, jobKeyOnly, jobPath } from '../../../shared/model/job-key.ts';
 import type { Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 import type { ConfiguredInstances } from '../../../shared/model/update.ts';
@@ -45,7 +45,7 @@ export async function prepareUpdate(wish: UpdateWish, deps: ChangeDeps): Promise
   const { change } = body;
   checkRanges(change.kind === 'remove' ? change.instances : undefined);
   checkRanges(body.only);
-  if (change.kind === 'replace') checkConfigs({ ...keyOnly(key), configs: change.configs }, 'change.');
+  if (change.kind === 'replace') checkConfigs({ ...jobKeyOnly(key), configs: change.configs }, 'change.');
   const job = change.kind === 'replace' ? await deps.store.getJob(key) : await existingJob(deps.store, key);
   const latest = job && (await activeUpdate(job, deps));
   if (!latest) checkVersion(job, key, body.expectedVersion);
@@ -167,8 +167,4 @@ function factsOf(configs: readonly TaskConfig[]): UpdateRequest['configs'] {
       constraints.some(({ attribute }) => attribute === 'dedicated'),
     ),
   };
-}
-
-function keyOnly({ role, environment, name }: JobKey): JobKey {
-  return { role, environment, name };
 }
