@@ -31,7 +31,7 @@ export function roomyAgent() {
 export function updateCalls(worldNow: () => World) {
   return {
     /** Submits a job; every instance runs, on a1. */
-    async runningJob(job: JobSubmission = service()): Promise<JobSubmission> {
+    runningJob: async (job: JobSubmission = service()): Promise<JobSubmission> => {
       const world = worldNow();
       await world.call('POST', pathOf(job), { body: job });
       await world.run();
