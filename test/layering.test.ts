@@ -25,7 +25,10 @@ const rules: Readonly<Record<string, Rule>> = {
     layers: ['shared/model', 'shared/lib'],
     packages: ['zod', 'zod-openapi', '@smithy/', '@aws-sdk/credential-providers'],
   },
-  'shared/config': { layers: ['shared/model', 'shared/lib'], packages: ['zod', 'yaml'] },
+  'shared/config': {
+    layers: ['shared/model', 'shared/lib'],
+    packages: ['zod', 'yaml', 'acorn', '@sveltejs/acorn-typescript'],
+  },
   functions: {
     layers: [
       'shared/model',

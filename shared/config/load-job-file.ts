@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { BorealisError } from '../lib/errors.ts';
+import { BorealisError, isBorealisError } from '../lib/errors.ts';
 import {
   type JobFile,
   type JobFileOptions,
@@ -12,7 +12,7 @@ import {
   parseJobFile,
   parseJobObject,
 } from './parse-job-file.ts';
-import { jobFileError } from './problem.ts';
+import { type FileProblem, inFileOrder, jobFileError } from './problem.ts';
 
 const textFormats: Readonly<Record<string, 'yaml' | 'json'>> = {
   '.yaml': 'yaml',
@@ -40,8 +40,24 @@ export async function loadJobFile(path: string, options: LoadOptions = {}): Prom
     );
   }
   await checkSize(path);
-  if (format === undefined) return parseJobObject(await importJobs(path), { ...options, fileName: path });
+  if (format === undefined) return parseModule(path, options);
   return parseJobFile(await read(path), { ...options, format, fileName: path });
+}
+
+/** Problems of an exported object are looked up in the text only when there are any. */
+async function parseModule(path: string, options: LoadOptions): Promise<JobFile> {
+  const jobs = await importJobs(path);
+  try {
+    return parseJobObject(jobs, { ...options, fileName: path });
+  } catch (error) {
+    const { problems } = isBorealisError(error) ? (error.details as { problems?: FileProblem[] }) : {};
+    if (problems === undefined) throw error;
+    const source = await read(path);
+    const { locatorOf } = await import('./locate-in-module.ts');
+    const locate = locatorOf(source);
+    const placed = problems.map((problem): FileProblem => ({ ...problem, ...locate(problem.path) }));
+    throw jobFileError(path, inFileOrder(placed), { source });
+  }
 }
 
 async function read(path: string): Promise<string> {

@@ -8,7 +8,7 @@ import type { Frame } from './bindings.ts';
 import type { SubmissionRules } from './check-submission.ts';
 import { fileSchema } from './job-file.ts';
 import { type ParsedJob, parseJob } from './parse-job.ts';
-import { type ConfigPath, type FileProblem, formatPath, jobFileError } from './problem.ts';
+import { type ConfigPath, type FileProblem, formatPath, inFileOrder, jobFileError } from './problem.ts';
 import { readText } from './read-yaml.ts';
 import { bindingNameError, checkBindingNames } from './render-job.ts';
 import { startOf, unknownField } from './schema-problems.ts';
@@ -59,7 +59,7 @@ export function parseJobFile(
   return select(readJobs(root, problems, options, report), options, report);
 }
 
-/** The same for the object a TypeScript or JavaScript file exports; problems carry the path but no line. */
+/** The same for the object a TypeScript or JavaScript file exports; problems carry the path but no line (loadJobFile looks it up). */
 export function parseJobObject(
   value: unknown,
   options: JobFileOptions & { readonly fileName: string },
@@ -86,8 +86,11 @@ class Report {
     const placed = problems.map(
       ({ span, ...problem }): FileProblem => ({ file: this.file, ...problem, ...this.at(span) }),
     );
-    placed.sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
-    throw jobFileError(this.file, placed, this.source === undefined ? {} : { source: this.source });
+    throw jobFileError(
+      this.file,
+      inFileOrder(placed),
+      this.source === undefined ? {} : { source: this.source },
+    );
   }
 
   private at(span: Span | undefined): { line?: number; column?: number } {

@@ -13,11 +13,16 @@ export interface ConfigProblem {
   readonly hint?: string;
 }
 
-/** A problem with its place in a file; line and column count from 1 and are absent for TypeScript files. */
+/** A problem with its place in a file; line and column count from 1, and are absent where a program computed the value. */
 export interface FileProblem extends ConfigProblem {
   readonly file: string;
   readonly line?: number;
   readonly column?: number;
+}
+
+/** By line and column, those without a place first. */
+export function inFileOrder(problems: readonly FileProblem[]): FileProblem[] {
+  return problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
 }
 
 /** `jobs[0].task.processes[1].cmdline`; keys that are not plain words are quoted in brackets. */

@@ -1,5 +1,5 @@
 // A job file as a tree of values that remember where they stand. YAML and JSON are read from text; the objects of a
-// TypeScript file become the same tree without places.
+// TypeScript file become the same tree without places (locate-in-module.ts finds those).
 import { type ConfigPath, formatPath } from './problem.ts';
 
 /** Offsets of a value (and of its key) in the text; absent for objects. */

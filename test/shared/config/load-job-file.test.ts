@@ -102,7 +102,7 @@ describe('a TypeScript job file', () => {
     expect(loadInNode(named).jobs?.map(({ name }) => name)).toEqual(['x']);
   });
 
-  it('names the path of a mistake inside the object', async () => {
+  it('names path, line and column of a mistake inside the object, and shows the line', async () => {
     const path = await write('wrong.mts', `export default [{ ${body}, instances: '3', colour: 'red' }];\n`);
     const { message, problems: found } = loadInNode(path);
     expect(found?.map((problem) => [problem.file, problem.path.join('.'), problem.message])).toEqual([
@@ -110,6 +110,13 @@ describe('a TypeScript job file', () => {
       [path, '0.colour', 'unknown field colour'],
     ]);
     expect(message).toContain('[0].colour');
+    const [instances, colour] = found ?? [];
+    expect(instances).toMatchObject({ line: 1, column: `export default [{ ${body}, `.length + 1 });
+    expect(colour).toMatchObject({
+      line: 1,
+      column: `export default [{ ${body}, instances: '3', `.length + 1,
+    });
+    expect(message).toContain("instances: '3', colour: 'red'");
   });
 
   const failing: readonly (readonly [string, string, string, RegExp])[] = [
