@@ -10,6 +10,7 @@ import { intakeQueueName } from '../../shared/model/names.ts';
 import type { Capacity } from '../../shared/model/resources.ts';
 import { aborted, type Cli, type Example } from '../command.ts';
 import { repeatable } from '../job-file.ts';
+import { parseDurationMs } from '../keys.ts';
 import { findQueueUrl, resolveSqs } from '../local/queues.ts';
 import { plain } from '../output/style.ts';
 import type { Session } from '../session.ts';
@@ -41,6 +42,7 @@ export function define(command: Command, cli: Cli): void {
     .option('--host <name>', 'name of this machine in attributes; default the host name')
     .option('--work-dir <dir>', 'where tasks and their logs lie', './borealis-agent')
     .option('--run-as-role', 'run processes as the user named like the role (needs root)')
+    .option('--kill-wait <time>', 'from SIGTERM to SIGKILL when a task is killed, at most 4m', '60s')
     .option('--kill-tasks-on-stop', 'end the tasks too when the agent ends')
     .option('--stop-with-stdin', 'end when standard input ends (started by another program)')
     .option('--observer-host <address>', 'address on which logs are served', '127.0.0.1')
@@ -54,6 +56,7 @@ export function define(command: Command, cli: Cli): void {
       }
       const workDir = resolve(options.workDir);
       const capacity = parseCapacity(options);
+      const killBudgetMs = parseKillWait(options.killWait);
       const attributes = parseAttributes(options.attr ?? [], options.dedicated, workDir);
       const cluster = await session.cluster();
       const sqs = await resolveSqs(session.address.url, cli.io.env, session.aws);
@@ -74,6 +77,7 @@ export function define(command: Command, cli: Cli): void {
         observer: { host: options.observerHost },
         runAsRole: options.runAsRole === true,
         killTasksOnStop: options.killTasksOnStop === true,
+        timings: { killBudgetMs },
         log: agentLog(session),
       });
       session.out.say(
@@ -133,6 +137,15 @@ function parseCores(text: string): number {
   const milli = Math.round(Number(text) * 1000);
   if (/^\d+(\.\d+)?$/.test(text) && milli > 0) return milli;
   throw wrong('--cpu', text, 'a number of cores such as 4 or 0.5');
+}
+
+/** A minute under the time after which the control plane gives a task in KILLING up. */
+const maxKillWaitMs = 240_000;
+
+function parseKillWait(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms <= maxKillWaitMs) return ms;
+  throw wrong('--kill-wait', text, 'a time of at most 4m, after which a task counts as lost');
 }
 
 const mbPerUnit: Readonly<Record<string, number>> = { '': 1, M: 1, G: 1024, T: 1024 * 1024 };

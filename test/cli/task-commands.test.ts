@@ -229,6 +229,14 @@ describe('agent list and status', () => {
     expect((await runCli(['agent', 'status', 'agent-9'], { api: api.url })).code).toBe(6);
   });
 
+  it('agent run refuses a time to kill that it can not read', async () => {
+    const api = await serve({});
+    const { code, err } = await runCli(['agent', 'run', '--kill-wait=soon'], { api: api.url });
+    expect(code).toBe(6);
+    expect(err).toContain('"soon" is not a time span');
+    expect(api.asked).toEqual([]);
+  });
+
   it.each([
     ['--cpu', '0'],
     ['--cpu', 'many'],
@@ -237,6 +245,7 @@ describe('agent list and status', () => {
     ['--ports', '1-70000'],
     ['--attr', 'rack'],
     ['--id', 'a b'],
+    ['--kill-wait', '5m'],
   ])('agent run refuses %s %s before it starts', async (flag, value) => {
     const api = await serve({});
     const { code, err } = await runCli(['agent', 'run', `${flag}=${value}`], { api: api.url });

@@ -43,9 +43,10 @@ describe('a process that ignores SIGTERM', () => {
   it('is killed all the same, with its children', async () => {
     borealis = await startInstallation(['agent-a']);
     const installation = borealis;
-    const stubborn = sleeper('stubborn', 1)
-      .replace('exec sleep 1000', `"trap '' TERM; (trap '' TERM; sleep 1000) & while true; do sleep 1; done"`)
-      .replace('task:', 'task:\n  finalizationWaitSecs: 2');
+    const stubborn = sleeper('stubborn', 1).replace(
+      'exec sleep 1000',
+      `"trap '' TERM; (trap '' TERM; sleep 1000) & while true; do sleep 1; done"`,
+    );
     const file = jobFile(installation.dir, stubborn);
     expect((await installation.cli('job', 'create', file, '--wait-until', 'RUNNING')).code).toBe(0);
     const taskId = active(await installation.job('stubborn'), 0)?.taskId;

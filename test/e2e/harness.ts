@@ -187,7 +187,14 @@ function agentOptions(id: string, index: number, dir: string): string[] {
   const low = firstPort + index * 100;
   const ports = `${low}-${low + 99}`;
   const capacity = ['--cpu', '4', '--ram', '4GiB', '--disk', '10GiB', '--ports', ports];
-  const bounds = ['--kill-tasks-on-stop', '--stop-with-stdin', '--work-dir', join(dir, id)];
+  const bounds = [
+    '--kill-tasks-on-stop',
+    '--stop-with-stdin',
+    '--kill-wait',
+    '5s',
+    '--work-dir',
+    join(dir, id),
+  ];
   return ['--id', id, '--host', id, ...capacity, ...bounds];
 }
 
