@@ -2,11 +2,12 @@
 
 import type { UpdateBody } from '../../shared/api/updates.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
+import { countInstances } from '../../shared/model/instance-ranges.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
 import { keyAndFile, loadOneJob } from '../job-file.ts';
 import { formatKey, parseTarget } from '../keys.ts';
 import type { Session } from '../session.ts';
-import { readSettings, type SettingWords } from './settings.ts';
+import { checkLimits, readSettings, type SettingWords } from './settings.ts';
 
 export interface FileWords extends SettingWords {
   readonly bind?: string[] | undefined;
@@ -37,6 +38,7 @@ export async function updateFromFile(
     json: words.readJson,
   });
   const settings = readSettings(words, update);
+  checkLimits(settings, countInstances(submission.configs.flatMap(({ instances }) => instances)));
   const expectedVersion = readVersion(words.expectVersion);
   if (cluster !== undefined) await session.checkCluster(cluster);
   const { role, environment, name } = submission;

@@ -4,6 +4,7 @@ import { type Command, Option, type OptionValues } from '@commander-js/extra-typ
 import type { UpdateBody } from '../../shared/api/updates.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { UpdateSettingsInput } from '../../shared/model/update.ts';
+import { limitProblems } from '../../shared/model/update-limits.ts';
 import { parseDurationMs } from '../keys.ts';
 
 /** What the options below are read into. */
@@ -97,6 +98,20 @@ function wholeNumber(option: string, text: string, least: number): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least) return value;
   throw refused(`${option} "${text}" is not a whole number from ${least}`);
+}
+
+const settingNames = {
+  maxPerInstanceFailures: '--max-per-instance-failures',
+  maxFailedInstances: '--max-total-failures',
+  blockIfNoPulsesAfterMs: '--pulse',
+} as const;
+
+/** INVALID_REQUEST if settings, whether of the file or of the command line, do not fit a job of so many instances. */
+export function checkLimits(settings: Settings, instances: number): void {
+  const problems = limitProblems(settings, instances);
+  if (problems.length === 0) return;
+  const said = problems.map(({ setting, problem }) => `${settingNames[setting]} (or the file): ${problem}`);
+  throw refused(said.join('; '));
 }
 
 /** `name=value` labels of --metadata. */

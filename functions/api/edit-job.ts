@@ -83,10 +83,10 @@ async function edit(
 ): Promise<Accepted> {
   const token = clientToken(headers, { what, key, body });
   for (let tries = 0; tries < maxTries; tries++) {
-    const used = token && (await deps.store.tokenRequest(token.value));
-    if (token && used !== undefined && used !== token.requestHash) throw tokenReused();
+    const used = token && (await deps.store.tokenUse(token.value));
+    if (token && used && used.requestHash !== token.requestHash) throw tokenReused();
     const job = await existingJob(deps.store, key);
-    if (used !== undefined) return answer(job, 'This request was carried out before.', deps);
+    if (used) return answer(job, 'This request was carried out before.', deps);
     const { next, message } = await change(job);
     if (next === job && !token) return answer(job, message, deps);
     const expected = { specVersion: job.specVersion, reconciledVersion: job.reconciledVersion };

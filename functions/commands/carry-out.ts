@@ -45,10 +45,8 @@ export async function carryOut(command: Command, sender: Sender, deps: CarryOutD
       return (await restartJob({ ...request, body: command.body }, deps)).message;
     case 'add':
       return (await addInstances({ ...request, body: command.body }, deps)).message;
-    case 'update': {
-      const body = updateOf(params, command.body);
-      return (await once(() => startUpdate({ ...request, body }, deps))).message;
-    }
+    case 'update':
+      return (await startUpdate({ ...request, body: updateOf(params, command.body) }, deps)).message;
     case 'pause':
     case 'resume':
     case 'rollback':
@@ -85,9 +83,9 @@ async function callUpdate(command: UpdateCall, request: CallRequest, deps: Carry
  */
 async function onlyOnce(command: Command, value: string, work: () => Done, { store }: CarryOutDeps): Done {
   const requestHash = contentId(command);
-  const used = await store.tokenRequest(value);
-  if (used !== undefined && used !== requestHash) throw tokenReused();
-  if (used !== undefined) return { message: 'This request was carried out before.' };
+  const used = await store.tokenUse(value);
+  if (used && used.requestHash !== requestHash) throw tokenReused();
+  if (used) return { message: 'This request was carried out before.' };
   const done = await work();
   await store.takeToken({ value, requestHash });
   return done;

@@ -123,8 +123,6 @@ export const updateRecordSchema = jobKeySchema.extend({
   updateId: updateIdSchema,
   /** Absent = replace. */
   kind: z.enum(updateKinds).optional(),
-  /** The client's token: a repeated start with it is the same start. */
-  token: z.object({ value: z.string(), requestHash: z.string() }).optional(),
   status: updateStatusSchema,
   user: z.string(),
   metadata: z.record(z.string().min(1).max(128), z.string().max(1024)),

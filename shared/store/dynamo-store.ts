@@ -14,7 +14,7 @@ import {
 import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, listDraining, loadPool } from './read/agents.ts';
-import { getConfigs, getJob, listJobs, listUnreconciled, tokenRequest } from './read/jobs.ts';
+import { getConfigs, getJob, listJobs, listUnreconciled, tokenUse } from './read/jobs.ts';
 import { getReasons, getRoster } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
@@ -85,7 +85,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     updateJob: (next, expected, token) =>
       updateJob(connection, { next, expected, now: clock(), ...(token && { token }) }),
     takeToken: (token) => takeToken(connection, token, clock()),
-    tokenRequest: (value) => tokenRequest(connection, value, clock()),
+    tokenUse: (value) => tokenUse(connection, value, clock()),
     getConfigs: (key, configIds) => getConfigs(connection, configs, key, configIds),
 
     getTask: (taskId) => getTask(connection, taskId),

@@ -22,6 +22,8 @@ export interface ClientToken {
   readonly value: string;
   /** Of everything that makes the request what it is. */
   readonly requestHash: string;
+  /** The update that was started by it, if one was. */
+  readonly updateId?: string;
 }
 
 export interface CreateJobInput {
@@ -122,12 +124,16 @@ export interface CreateUpdateInput {
   readonly job: JobWrite;
   /** Every config the update asks for, by content id. */
   readonly configs: ReadonlyMap<string, TaskConfig>;
+  /** Taken together with the update, or neither. */
+  readonly token?: ClientToken | undefined;
 }
 export type CreateUpdateOutcome =
   /** Also when this very update is there already, as after a lost answer. */
   | { readonly kind: 'created' }
   /** The job is not as it was read (another update may have begun): read it and plan again. Nothing was written. */
-  | { readonly kind: 'conflict'; readonly current?: Job };
+  | { readonly kind: 'conflict'; readonly current?: Job }
+  /** The client token was taken before: whatever it was taken for counts. Nothing was written. */
+  | { readonly kind: 'tokenUsed' };
 
 export interface WriteUpdateInput {
   /** As it was read; the write is conditional on its version. */
@@ -180,8 +186,8 @@ export interface Store {
     expected: { readonly specVersion: number; readonly reconciledVersion: number },
     token?: ClientToken,
   ): Promise<UpdateJobOutcome>;
-  /** The request a client token was used for, by its hash; undefined if it is free. */
-  tokenRequest(value: string): Promise<string | undefined>;
+  /** What a client token was used for; undefined if it is free. */
+  tokenUse(value: string): Promise<Omit<ClientToken, 'value'> | undefined>;
   /** Notes a token as used, for a request whose writes could not take it along. A token that is taken stays as it is. */
   takeToken(token: ClientToken): Promise<void>;
   getConfigs(key: JobKey, configIds: readonly string[]): Promise<ReadonlyMap<string, TaskConfig>>;

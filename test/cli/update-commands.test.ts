@@ -42,11 +42,11 @@ describe('update start', () => {
       { strategy: { kind: 'varBatch', groupSizes: [1, 5, 20], autoPause: true } },
     ],
     [
-      ['--watch', '90s', '--max-per-instance-failures', '1', '--max-total-failures', '2', '--no-rollback'],
+      ['--watch', '90s', '--max-per-instance-failures', '1', '--max-total-failures', '1', '--no-rollback'],
       {
         minWaitInInstanceRunningMs: 90_000,
         maxPerInstanceFailures: 1,
-        maxFailedInstances: 2,
+        maxFailedInstances: 1,
         rollbackOnFailure: false,
       },
     ],
@@ -67,6 +67,11 @@ describe('update start', () => {
     [['--pulse', '5s'], 'at least 1m'],
     [['--watch', 'soon'], 'not a time span'],
     [['--max-total-failures', '-1'], '--max-total-failures'],
+    [
+      ['--max-total-failures', '2'],
+      '--max-total-failures (or the file): 2 of 2 instances: the update could never fail; at most 1',
+    ],
+    [['--max-per-instance-failures', '10001'], 'at most 10000'],
     [['--metadata', 'ticket'], 'is not name=value'],
     [['--expect-version', 'x'], '`update plan` prints it'],
   ])('refuses %j with 6 before anything is sent', async (words, says) => {

@@ -150,11 +150,11 @@ export function jobsContract(subject: () => StoreUnderTest): void {
       const job = makeJob();
       await store.createJob({ job, configs: noConfigs });
       const token = { value: unique('token'), requestHash: 'h1' };
-      expect(await store.tokenRequest(token.value)).toBeUndefined();
+      expect(await store.tokenUse(token.value)).toBeUndefined();
       const next = { ...job, specVersion: 2 };
       const first = { specVersion: 1, reconciledVersion: 0 };
       expect(await store.updateJob(next, first, token)).toEqual({ kind: 'committed' });
-      expect(await store.tokenRequest(token.value)).toBe('h1');
+      expect(await store.tokenUse(token.value)).toEqual({ requestHash: 'h1' });
       const second = { specVersion: 2, reconciledVersion: 0 };
       expect(await store.updateJob({ ...job, specVersion: 3 }, second, token)).toEqual({ kind: 'tokenUsed' });
       // The very same request after a lost answer: the row has moved on too.
@@ -167,7 +167,7 @@ export function jobsContract(subject: () => StoreUnderTest): void {
       const token = { value: unique('token'), requestHash: 'h1' };
       await store.takeToken(token);
       await store.takeToken({ ...token, requestHash: 'h2' });
-      expect(await store.tokenRequest(token.value)).toBe('h1');
+      expect(await store.tokenUse(token.value)).toEqual({ requestHash: 'h1' });
     });
 
     it('is not taken by an update that lost a race', async () => {
@@ -180,7 +180,7 @@ export function jobsContract(subject: () => StoreUnderTest): void {
         kind: 'conflict',
         current: job,
       });
-      expect(await store.tokenRequest(token.value)).toBeUndefined();
+      expect(await store.tokenUse(token.value)).toBeUndefined();
       const gone = await store.updateJob(makeJob({ specVersion: 4 }), stale, token);
       expect(gone).toEqual({ kind: 'conflict' });
     });
@@ -193,7 +193,7 @@ export function jobsContract(subject: () => StoreUnderTest): void {
       const token = { value: unique('token'), requestHash: 'h1' };
       await store.updateJob({ ...job, specVersion: 2 }, { specVersion: 1, reconciledVersion: 0 }, token);
       now += 86_400_000;
-      expect(await store.tokenRequest(token.value)).toBeUndefined();
+      expect(await store.tokenUse(token.value)).toBeUndefined();
       const next = { ...job, specVersion: 3 };
       const again = { ...token, requestHash: 'h2' };
       const outcome = await store.updateJob(next, { specVersion: 2, reconciledVersion: 0 }, again);

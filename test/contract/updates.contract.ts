@@ -70,6 +70,31 @@ export function updatesContract(subject: () => StoreUnderTest): void {
       expect(page.items.map(({ name }) => name)).toContain(update.name);
     });
 
+    it('takes the client token along, and starts nothing with one that was taken', async () => {
+      const store = subject().store();
+      const token = { value: unique('token'), requestHash: 'h1' };
+      const begin = async (over: { token: typeof token }) => {
+        const job = makeJob({ reconciledVersion: 1 });
+        await store.createJob({ job, configs: noConfigs });
+        const update = makeUpdate(job, { createdAt: Date.now() });
+        const next = jobUnderUpdate({ job, update, cluster: 'local', now: t0 });
+        const input = { update, job: { next, expected: expected(job) }, configs: noConfigs, ...over };
+        return { input, update, outcome: await store.createUpdate(input) };
+      };
+      const first = await begin({ token });
+      expect(first.outcome).toEqual({ kind: 'created' });
+      expect(await store.tokenUse(token.value)).toEqual({
+        requestHash: 'h1',
+        updateId: first.update.updateId,
+      });
+      // As after a lost answer.
+      expect(await store.createUpdate(first.input)).toEqual({ kind: 'created' });
+      const second = await begin({ token: { ...token, requestHash: 'h2' } });
+      expect(second.outcome).toEqual({ kind: 'tokenUsed' });
+      expect(await store.getUpdate(second.update, second.update.updateId)).toBeUndefined();
+      expect((await store.getJob(second.update))?.updateId).toBeUndefined();
+    });
+
     it('lets one of many win when they start at the same moment', async () => {
       const store = subject().store();
       const job = makeJob({ reconciledVersion: 1 });

@@ -18,8 +18,7 @@ import { checkConfigs } from '../check-configs.ts';
 import type { ChangeDeps } from '../context.ts';
 import { existingJob, visitTasks } from '../job-tasks.ts';
 
-export interface UpdateWish
-  extends Pick<UpdateRequest, 'updateId' | 'user' | 'token' | 'message' | 'metadata'> {
+export interface UpdateWish extends Pick<UpdateRequest, 'updateId' | 'user' | 'message' | 'metadata'> {
   readonly key: JobKey;
   readonly body: UpdateBody;
   /** Epoch ms. */

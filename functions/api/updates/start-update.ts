@@ -15,22 +15,25 @@ import { updateView } from './views.ts';
 
 /** Tries when the job changes while it is looked at. */
 const maxTries = 5;
-/** A repeated request is looked for among so many of the job's newest updates. */
-const replaysAmong = 10;
 
 export const startUpdate: ResourceHandler<'startUpdate', ChangeDeps> = async (request, deps) => {
   const { params: key, user } = request;
   const { message, metadata, ...body } = request.body;
   const token = clientToken(request.headers, { key, body: request.body });
   for (let tries = 0; tries < maxTries; tries++) {
-    const earlier = token && (await earlierStart(key, token, deps));
-    if (earlier) return replayed(earlier, deps);
+    const earlier = token && (await deps.store.tokenUse(token.value));
+    if (earlier && earlier.requestHash !== token?.requestHash) throw tokenReused();
+    if (earlier) return replayed(key, earlier.updateId, deps);
     const now = deps.clock();
     const updateId = newUpdateId(now, deps.ids);
-    const prepared = await prepareUpdate({ key, body, updateId, token, user, message, metadata, now }, deps);
+    const prepared = await prepareUpdate({ key, body, updateId, user, message, metadata, now }, deps);
     const { update, diff } = prepared.plan;
-    if (!update) return { update: null, diff, message: 'Job is unchanged by proposed update.' };
-    if (await created(prepared, update, deps)) {
+    if (!update) {
+      // Also of this: by the time the request comes again there might be something to do.
+      if (token) await deps.store.takeToken(token);
+      return { update: null, diff, message: unchangedText };
+    }
+    if (await created(prepared, update, token, deps)) {
       deps.log.info('update started', { job: jobPath(key), updateId, kind: update.kind, user });
       return { update: updateView(update, deps.cluster), diff, message: startedText(update) };
     }
@@ -41,10 +44,13 @@ export const startUpdate: ResourceHandler<'startUpdate', ChangeDeps> = async (re
   );
 };
 
-/** False if the job is not as it was read any more. */
+const unchangedText = 'Job is unchanged by proposed update.';
+
+/** False if the job is not as it was read any more, or the token was taken meanwhile. */
 async function created(
   { job, configOf }: PreparedUpdate,
   update: UpdateRecord,
+  token: ClientToken | undefined,
   deps: ChangeDeps,
 ): Promise<boolean> {
   const next = jobUnderUpdate({ job, update, cluster: deps.cluster, now: update.createdAt });
@@ -52,25 +58,23 @@ async function created(
     ? { next, expected: { specVersion: job.specVersion, reconciledVersion: job.reconciledVersion } }
     : { next };
   const configs = new Map(update.desired.map(({ configId }) => [configId, configOf(configId)]));
-  const outcome = await deps.store.createUpdate({ update, job: write, configs });
+  const outcome = await deps.store.createUpdate({ update, job: write, configs, token });
   return outcome.kind === 'created';
 }
 
-async function earlierStart(
-  key: JobKey,
-  token: ClientToken,
-  deps: ChangeDeps,
-): Promise<UpdateRecord | undefined> {
-  const { items } = await deps.store.listJobUpdates(key, { limit: replaysAmong });
-  const earlier = items.find((update) => update.token?.value === token.value);
-  if (earlier && earlier.token?.requestHash !== token.requestHash) throw tokenReused();
-  return earlier;
-}
-
-async function replayed(update: UpdateRecord, deps: ChangeDeps) {
-  const job = await deps.store.getJob(update);
-  const touched = instancesOf([...update.initial, ...update.desired]);
-  const unchanged = job ? subtractInstances(desiredInstances(job), touched) : [];
+/** The answer to a request that was carried out before: with the update as it is by now, if it started one. */
+async function replayed(key: JobKey, updateId: string | undefined, deps: ChangeDeps) {
+  const [job, stored] = await Promise.all([
+    deps.store.getJob(key),
+    updateId === undefined ? undefined : deps.store.getUpdate(key, updateId),
+  ]);
+  const desired = job ? desiredInstances(job) : [];
+  if (!stored) {
+    const diff = { add: [], update: [], remove: [], unchanged: desired };
+    return { update: null, diff, message: unchangedText };
+  }
+  const { update } = stored;
+  const unchanged = subtractInstances(desired, instancesOf([...update.initial, ...update.desired]));
   const view = updateView(update, deps.cluster);
   return { update: view, diff: { ...classesOf(update), unchanged }, message: startedText(update) };
 }

@@ -7,9 +7,7 @@ import {
   type UpdateStrategy,
   updateSettingsInputSchema,
 } from '../../model/update.ts';
-
-/** Bound of maxPerInstanceFailures x instances: what a hopeless update may wear out. */
-const maxUpdateInstanceFailures = 20_000;
+import { limitProblems } from '../../model/update-limits.ts';
 
 /** What the bounds depend on. */
 export interface SettingsFacts {
@@ -56,14 +54,9 @@ function olderStrategy(groupSize: number, waitForBatchCompletion: boolean): Upda
 
 function boundProblems(settings: UpdateSettings, facts: SettingsFacts): string[] {
   const { instanceCount, dedicated, hasSlaPolicy } = facts;
-  const problems: string[] = [];
-  const worn = settings.maxPerInstanceFailures * instanceCount;
-  if (worn > maxUpdateInstanceFailures) {
-    const most = Math.floor(maxUpdateInstanceFailures / instanceCount);
-    problems.push(
-      `maxPerInstanceFailures: ${settings.maxPerInstanceFailures} for each of ${instanceCount} instances is more than ${maxUpdateInstanceFailures} failures; at most ${most}`,
-    );
-  }
+  const problems = limitProblems(settings, instanceCount).map(
+    ({ setting, problem }) => `${setting}: ${problem}`,
+  );
   const least = dedicated ? Math.floor(instanceCount * 0.02) : 0;
   if (settings.maxFailedInstances < least) {
     problems.push(
@@ -72,20 +65,6 @@ function boundProblems(settings: UpdateSettings, facts: SettingsFacts): string[]
   }
   if (settings.slaAware && !hasSlaPolicy) {
     problems.push('slaAware: the new config has no SLA policy to go by');
-  }
-  return problems;
-}
-
-/** What a client refuses beyond the above before it asks (spec section 4, "client"), as sentences. */
-export function clientSettingsProblems(settings: UpdateSettings, instanceCount: number): string[] {
-  const problems: string[] = [];
-  if (settings.maxFailedInstances >= Math.max(1, instanceCount)) {
-    problems.push(
-      `maxFailedInstances must be less than the number of instances (${instanceCount}), or the update could never fail`,
-    );
-  }
-  if (settings.blockIfNoPulsesAfterMs > 0 && settings.blockIfNoPulsesAfterMs < 60_000) {
-    problems.push('the pulse interval must be at least 60 seconds');
   }
   return problems;
 }

@@ -33,7 +33,6 @@ export interface UpdateRequest {
   readonly updateId: string;
   /** Default replace. */
   readonly kind?: UpdateKind | undefined;
-  readonly token?: UpdateRecord['token'];
   readonly user: string;
   readonly message?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
@@ -105,9 +104,8 @@ export function planUpdate(request: UpdateRequest): StartPlan {
   return { diff, settings, update };
 }
 
-function keyOf({ job: { role, environment, name }, updateId, kind, token, user, metadata }: UpdateRequest) {
-  const options = { ...(kind && { kind }), ...(token && { token }) };
-  return { role, environment, name, updateId, ...options, user, metadata: { ...metadata } };
+function keyOf({ job: { role, environment, name }, updateId, kind, user, metadata }: UpdateRequest) {
+  return { role, environment, name, updateId, ...(kind && { kind }), user, metadata: { ...metadata } };
 }
 
 function firstStatus({ user, message, now }: UpdateRequest, { blockIfNoPulsesAfterMs }: UpdateSettings) {

@@ -14,7 +14,7 @@ import {
   tokenKeyOf,
   unreconciledPartition,
 } from '../keys.ts';
-import type { Page } from '../port.ts';
+import type { ClientToken, Page } from '../port.ts';
 import { ttlAttribute } from '../tables.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { type DueQuery, dueEntries } from './due.ts';
@@ -31,20 +31,21 @@ export async function getJob(connection: Connection, key: JobKey): Promise<Job |
   return Item && decodeJob(Item);
 }
 
-/** The hash of the request a token was used for; undefined if the token is free (`now`: epoch ms). */
-export async function tokenRequest(
+/** What a token was used for; undefined if it is free (`now`: epoch ms). */
+export async function tokenUse(
   connection: Connection,
   value: string,
   now: number,
-): Promise<string | undefined> {
+): Promise<Omit<ClientToken, 'value'> | undefined> {
   const { Item } = await send<GetCommandOutput>(
     connection,
-    'tokenRequest',
+    'tokenUse',
     'read',
     new GetCommand({ TableName: connection.state, Key: tokenKeyOf(value), ConsistentRead: true }),
   );
   const expiresAt = Number(Item?.[ttlAttribute]);
-  return Item && expiresAt > Math.floor(now / 1000) ? String(Item.h) : undefined;
+  if (!Item || expiresAt <= Math.floor(now / 1000)) return undefined;
+  return { requestHash: String(Item.h), ...(Item.u !== undefined && { updateId: String(Item.u) }) };
 }
 
 interface JobsFilter {

@@ -20,6 +20,7 @@ export function tokenItem(
       Item: {
         ...tokenKeyOf(token.value),
         h: token.requestHash,
+        ...(token.updateId !== undefined && { u: token.updateId }),
         [ttlAttribute]: nowSecs + tokenLifeMs / 1000,
       },
       ConditionExpression: 'attribute_not_exists(pk) OR #expires <= :now',

@@ -83,6 +83,25 @@ describe('start', () => {
     expect(await world.store.getJob(one)).toMatchObject({ updateId: id });
   });
 
+  it.each([
+    [
+      { maxFailedInstances: 3 },
+      'maxFailedInstances: 3 of 3 instances: the update could never fail; at most 2',
+    ],
+    [{ maxPerInstanceFailures: 6667 }, 'maxPerInstanceFailures: 6667 for each of 3 instances'],
+    [{ blockIfNoPulsesAfterMs: 59_000 }, 'blockIfNoPulsesAfterMs: an interval of 59000 ms is too short'],
+    [{ slaAware: true }, 'slaAware: the new config has no SLA policy to go by'],
+  ])('refuses %j for three instances, to start as to plan, and changes nothing', async (settings, says) => {
+    const rows = await world.dump();
+    for (const ask of [start, plan]) {
+      const answer = await ask(job, { ...replace(changed(job)), settings });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST' } });
+      expect(answer.body.detail).toContain(says);
+      expect(answer.body.detail).toContain('Nothing was started');
+    }
+    expect(await world.dump()).toEqual(rows);
+  });
+
   it('creates a job that does not exist', async () => {
     const fresh = service();
     const answer = await start(fresh, { ...replace(fresh.configs), expectedVersion: 0 });
@@ -115,6 +134,33 @@ describe('start', () => {
       status: 'ABORTED',
     });
     const reused = await start(one, { ...body, message: 'other' }, headers);
+    expect(reused).toMatchObject({ status: 409, body: { code: 'TOKEN_REUSED' } });
+  });
+
+  it('answers a repeated token as the first time however many updates came after it', async () => {
+    const one = await runningJob();
+    const headers = { 'idempotency-key': unique('token') };
+    const body = replace(changed(one));
+    const first = await start(one, body, headers);
+    for (let i = 0; i < 11; i++) {
+      await world.call('POST', `${pathOf(one)}/updates/active/abort`, { body: { instances: 'hold' } });
+      world.now += 1000;
+      const other = await start(one, replace(changed(one, `echo ${i}`)));
+      expect(other.status).toBe(202);
+    }
+    const late = await start(one, body, headers);
+    expect(late).toMatchObject({ status: 202, body: { message: first.body.message } });
+    expect(late.body.update).toMatchObject({ updateId: first.body.update.updateId, status: 'ABORTED' });
+  });
+
+  it('answers a repeated token as the first time also when there was nothing to do and now there would be', async () => {
+    const one = await runningJob();
+    const headers = { 'idempotency-key': unique('token') };
+    const first = await start(one, replace(one.configs), headers);
+    expect(first).toMatchObject({ status: 202, body: { update: null } });
+    await start(one, replace(changed(one)));
+    expect(await start(one, replace(one.configs), headers)).toEqual(first);
+    const reused = await start(one, replace(changed(one)), headers);
     expect(reused).toMatchObject({ status: 409, body: { code: 'TOKEN_REUSED' } });
   });
 

@@ -244,8 +244,10 @@ function inScope({ only, before, after }: Run): number[] {
 
 function planned(run: Run, cluster: Cluster, before: ReadonlyMap<number, string>): UpdateRecord | undefined {
   const { strategy, deadlineMs } = run;
+  const instanceCount = defined(run.after).size;
   const settings: UpdateSettingsInput = {
     ...run.settings,
+    maxFailedInstances: Math.min(run.settings.maxFailedInstances, Math.max(0, instanceCount - 1)),
     strategy,
     ...(deadlineMs !== undefined && { placementDeadlineMs: deadlineMs }),
   };

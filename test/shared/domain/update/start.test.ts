@@ -3,11 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { diffJob } from '../../../../shared/domain/update/diff.ts';
 import { groupByConfig, orderOf } from '../../../../shared/domain/update/order.ts';
 import { currentConfigs } from '../../../../shared/domain/update/progress.ts';
-import {
-  clientSettingsProblems,
-  resolveSettings,
-  type SettingsFacts,
-} from '../../../../shared/domain/update/settings.ts';
+import { resolveSettings, type SettingsFacts } from '../../../../shared/domain/update/settings.ts';
 import { planUpdate } from '../../../../shared/domain/update/start.ts';
 import { groupAt, nextGroup, nextGroupBack } from '../../../../shared/domain/update/strategy.ts';
 import type { UpdateSettingsInput } from '../../../../shared/model/update.ts';
@@ -215,10 +211,29 @@ describe('settings', () => {
     expect(resolveSettings({}, { ...dedicated, instanceCount: 49 }).maxFailedInstances).toBe(0);
   });
 
-  it('are refused by a client if the update could never fail or pulses are too frequent', () => {
-    const settings = resolveSettings({ maxFailedInstances: 100, blockIfNoPulsesAfterMs: 59_999 }, facts);
-    expect(clientSettingsProblems(settings, 100)).toHaveLength(2);
-    expect(clientSettingsProblems(resolveSettings({ maxFailedInstances: 99 }, facts), 100)).toEqual([]);
+  it.each([
+    [100, 1, true],
+    [100, 99, true],
+    [100, 100, false],
+    [3, 3, false],
+    [3, 2, true],
+    [1, 0, true],
+    [1, 1, false],
+  ])('of %i instances may bear %i failed ones: %s', (instanceCount, maxFailedInstances, fits) => {
+    const ask = () => resolveSettings({ maxFailedInstances }, { ...facts, instanceCount });
+    if (fits) expect(ask().maxFailedInstances).toBe(maxFailedInstances);
+    else expect(ask).toThrow(/maxFailedInstances: .* the update could never fail; at most/);
+  });
+
+  it.each([
+    [0, true],
+    [1, false],
+    [59_999, false],
+    [60_000, true],
+  ])('may ask for a pulse every %i ms: %s', (blockIfNoPulsesAfterMs, fits) => {
+    const ask = () => resolveSettings({ blockIfNoPulsesAfterMs }, facts);
+    if (fits) expect(ask().blockIfNoPulsesAfterMs).toBe(blockIfNoPulsesAfterMs);
+    else expect(ask).toThrow(/blockIfNoPulsesAfterMs: an interval of .* is too short/);
   });
 
   it('name every problem at once', () => {
