@@ -9,8 +9,10 @@ import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { TaskStatus } from '../../shared/model/protocol.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
+import { taskKeyOfId } from '../../shared/store/keys.ts';
 import type { Store, TransitionOutcome, TransitionWrite } from '../../shared/store/port.ts';
 import type { AgentCommandPort, Log, MetricPort } from '../ports.ts';
+import { tellAside } from '../set-aside.ts';
 
 export interface StatusDeps {
   readonly store: Pick<Store, 'getTasks' | 'transitionAll'>;
@@ -62,8 +64,10 @@ async function settle(
   deps: StatusDeps,
 ): Promise<readonly ReportedStatus[]> {
   const strays: ReportedStatus[] = [];
-  const rows = new Map((await deps.store.getTasks([...byTask.keys()])).map((task) => [task.taskId, task]));
-  let open = [...byTask.keys()];
+  const { rows, unreadable } = await readTasks([...byTask.keys()], deps);
+  for (const taskId of unreadable)
+    for (const { messageId } of byTask.get(taskId) ?? []) failed.add(messageId);
+  let open = [...byTask.keys()].filter((taskId) => !unreadable.has(taskId));
   for (let tries = 0; tries < maxTries && open.length > 0; tries++) {
     const folds = new Map(
       open.map((taskId) => [taskId, foldStatuses(rows.get(taskId), byTask.get(taskId) ?? [], deps)]),
@@ -74,6 +78,30 @@ async function settle(
   }
   for (const taskId of open) for (const { messageId } of byTask.get(taskId) ?? []) failed.add(messageId);
   return strays;
+}
+
+/**
+ * The rows of these tasks. A task whose row cannot be read is not one without a row, which would be killed: what was said
+ * about it comes again until it can be read or ends in the dead-letter queue.
+ */
+async function readTasks(
+  taskIds: readonly string[],
+  { store, log }: StatusDeps,
+): Promise<{ readonly rows: Map<string, Task>; readonly unreadable: ReadonlySet<string> }> {
+  const tell = tellAside(log);
+  const asides = new Set<string>();
+  const tasks = await store.getTasks(taskIds, (row) => {
+    asides.add(`${row.pk} ${row.sk}`);
+    tell(row);
+  });
+  const isAside = (taskId: string): boolean => {
+    const key = taskKeyOfId(taskId);
+    return key !== undefined && asides.has(`${key.pk} ${key.sk}`);
+  };
+  return {
+    rows: new Map(tasks.map((task) => [task.taskId, task])),
+    unreadable: new Set(asides.size === 0 ? [] : taskIds.filter(isAside)),
+  };
 }
 
 /** Answers the tasks whose write lost a race; `rows` then holds them as they are now. */

@@ -11,6 +11,7 @@ import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, Store, TransitionWrite } from '../../shared/store/port.ts';
 import type { Log, MetricPort } from '../ports.ts';
+import { tellAside } from '../set-aside.ts';
 import { drainingAgent, readJobs } from './read-drains.ts';
 
 export interface DrainDeps {
@@ -44,16 +45,17 @@ const agentsAtOnce = 16;
 
 /** Throws only if the store does; what was committed by then stands. */
 export async function drainPass(deps: DrainDeps): Promise<DrainReport> {
-  const entries = await deps.store.listDraining();
+  const aside = tellAside(deps.log);
+  const entries = await deps.store.listDraining(aside);
   const isEmpty = ({ ledger }: AgentWithLedger) => ledger.live.length === 0;
   const emptied = await mapLimit(entries.filter(isEmpty), agentsAtOnce, (entry) => finish(entry, deps));
   const agents = await mapLimit(
     entries.filter((entry) => !isEmpty(entry)),
     agentsAtOnce,
-    (entry) => drainingAgent(entry, deps.store),
+    (entry) => drainingAgent(entry, deps.store, aside),
   );
   const now = deps.clock();
-  const plan = planDrain(agents, await readJobs(jobsToCount(agents, now), deps.store), now);
+  const plan = planDrain(agents, await readJobs(jobsToCount(agents, now), deps.store, aside), now);
   const drains = new Map(agents.map(({ agentId, drain }) => [agentId, drain]));
   const writes = plan.move.flatMap(({ task, agentId }) => {
     const write = drainWrite(task, drains.get(agentId), deps);

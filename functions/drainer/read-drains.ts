@@ -3,7 +3,7 @@ import type { DrainingAgent } from '../../shared/domain/drain/plan-drain.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
-import type { AgentWithLedger, Store } from '../../shared/store/port.ts';
+import type { AgentWithLedger, SetAside, Store } from '../../shared/store/port.ts';
 
 const jobsAtOnce = 4;
 
@@ -11,9 +11,10 @@ const jobsAtOnce = 4;
 export async function drainingAgent(
   { agent }: AgentWithLedger,
   store: Pick<Store, 'listOnAgent'>,
+  aside?: SetAside,
 ): Promise<DrainingAgent> {
   const { agentId, drain } = agent;
-  const tasks = await store.listOnAgent(agentId);
+  const tasks = await store.listOnAgent(agentId, aside);
   const none = { requestedAt: 0, deadlineAt: 0, percentage: 0, settledSecs: 0, reason: '', requestedBy: '' };
   return { agentId, drain: drain ?? none, tasks };
 }
@@ -22,10 +23,12 @@ export async function drainingAgent(
 export async function readJobs(
   jobs: ReadonlyMap<string, JobKey>,
   store: Pick<Store, 'getJob' | 'listTasks'>,
+  aside?: SetAside,
 ): Promise<ReadonlyMap<string, readonly Task[]>> {
   const read = await mapLimit([...jobs], jobsAtOnce, async ([path, key]) => {
     const job = await store.getJob(key);
-    const tasks = job === undefined ? [] : await store.listTasks(key, [0, Math.max(0, job.instanceSpan - 1)]);
+    const interval = [0, Math.max(0, (job?.instanceSpan ?? 0) - 1)] as const;
+    const tasks = job === undefined ? [] : await store.listTasks(key, interval, aside);
     return [path, tasks] as const;
   });
   return new Map(read);

@@ -10,6 +10,7 @@ import type { RandomSource } from '../../shared/lib/ports.ts';
 import type { BusEvent } from '../../shared/model/events.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import type { Timer } from '../../shared/model/wake.ts';
+import { isUnreadable } from '../../shared/store/codec/row.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Release, Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
@@ -25,9 +26,10 @@ import type {
 import { agentCommands, type CommandItem } from './commands.ts';
 import type { Effect } from './derive.ts';
 import type { JobEnds } from './job-ends.ts';
+import { type RefuseDeps, sendable } from './refuse-launches.ts';
 
-export interface FanoutDeps {
-  readonly store: Pick<Store, 'release' | 'getJob'>;
+export interface FanoutDeps extends RefuseDeps {
+  readonly store: Pick<Store, 'release' | 'getJob'> & RefuseDeps['store'];
   readonly jobEnds: JobEnds;
   readonly configs: ConfigCache;
   readonly messages: MessagePort;
@@ -63,6 +65,11 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
     try {
       await work();
     } catch (error) {
+      if (isUnreadable(error)) {
+        // It would be the same at every repeat, and each would hold up what comes behind it.
+        deps.log.error(`${what} needs a stored row that cannot be read; it is left out`, { error });
+        return;
+      }
       for (const record of records) failed.add(record);
       deps.log.error(`${what} failed; its stream records are sent again`, { error });
     }
@@ -209,7 +216,7 @@ async function commandAgent(agentId: string, items: readonly AgentItem[], deps: 
   const last = guards.at(-1);
   if (last) await deps.agents.guardQueue(agentId, last.guardFor);
   const wanted = items.filter((item): item is CommandItem => !('guardFor' in item));
-  const commands = await agentCommands(wanted, deps);
+  const commands = await agentCommands(await sendable(wanted, deps), deps);
   if (commands.length > 0) await deps.agents.send(agentId, commands);
 }
 

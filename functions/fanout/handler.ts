@@ -2,6 +2,8 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { fanoutEnvSchema, parseEnv } from '../../shared/api/env.ts';
+import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
+import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { quietLogger } from '../../shared/store/quiet-logger.ts';
 import { decodeStreamRecord } from '../../shared/store/stream.ts';
 import { createAgentCommandPort } from '../clients/agent-commands.ts';
@@ -42,9 +44,10 @@ export function createHandler(environment: Environment) {
       drainer: env.DRAINER_QUEUE_URL,
       updater: env.UPDATER_QUEUE_URL,
     },
-    clock: platform.clock,
-    random: platform.random,
+    timeouts: timeoutsWith(env.TASK_TIMEOUTS),
+    flapping: defaultFlapping,
     log,
+    ...platform,
     decode: decodeStreamRecord,
   };
   return workerChain<DynamoDBStreamEvent, DynamoDBBatchResponse>(logger, metrics, (event) =>

@@ -32,14 +32,18 @@ export function createJobEnds(store: Pick<Store, 'getJob' | 'getTasks' | 'listTa
       const path = jobPath(key);
       const witness = witnesses.get(path);
       if (witness !== undefined) {
-        const [task] = await store.getTasks([witness]);
-        if (task && isActive(task.state)) return undefined;
+        let isUnread = false;
+        const [task] = await store.getTasks([witness], () => {
+          isUnread = true;
+        });
+        if (isUnread || (task && isActive(task.state))) return undefined;
         witnesses.delete(path);
       }
       const job = await store.getJob(key);
       // While it is updated its tasks end to be followed by others.
       if (!job || needsReconcile(job) || job.updateId !== undefined) return undefined;
       const found = await readEnds(job, store);
+      if (found === undefined) return undefined;
       if ('active' in found) {
         remember(path, found.active);
         return undefined;
@@ -49,16 +53,24 @@ export function createJobEnds(store: Pick<Store, 'getJob' | 'getTasks' | 'listTa
   };
 }
 
-/** From the highest instances down, as the lowest tend to end first. Stops at the first active task. */
+/**
+ * From the highest instances down, as the lowest tend to end first. Stops at the first active task. Undefined if a row
+ * cannot be read: that task may be active.
+ */
 async function readEnds(
   job: Job,
   store: Pick<Store, 'listTasks'>,
-): Promise<TaskEnds | { readonly active: Task }> {
+): Promise<TaskEnds | { readonly active: Task } | undefined> {
   const ends = { finished: 0, failed: 0, killed: 0, lost: 0, endedAt: 0 };
   for (let high = job.instanceSpan - 1; high >= 0; high -= intervalSize) {
-    const tasks = await store.listTasks(job, [Math.max(0, high - intervalSize + 1), high]);
+    let isUnread = false;
+    const interval = [Math.max(0, high - intervalSize + 1), high] as const;
+    const tasks = await store.listTasks(job, interval, () => {
+      isUnread = true;
+    });
     const active = tasks.findLast(({ state }) => isActive(state));
     if (active) return { active };
+    if (isUnread) return undefined;
     for (const { state, at } of lastTasks(tasks)) {
       ends[state]++;
       ends.endedAt = Math.max(ends.endedAt, at);

@@ -16,8 +16,9 @@ import type { Ledger } from '../../shared/model/agent.ts';
 import { jobPath, liveId } from '../../shared/model/job-key.ts';
 import type { Roster } from '../../shared/model/roster.ts';
 import { backOff, mapLimit } from '../../shared/store/flow.ts';
-import type { AgentWithLedger, PendingRow, Store } from '../../shared/store/port.ts';
+import type { AgentWithLedger, PendingRow, SetAside, Store } from '../../shared/store/port.ts';
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
+import { tellAside } from '../set-aside.ts';
 import {
   type CommitInput,
   type CommitResult,
@@ -124,6 +125,7 @@ class MatchRun {
   readonly #remainingMs: RemainingTime;
   readonly #deps: MatcherDeps;
   readonly #limits: MatcherLimits;
+  readonly #aside: SetAside;
   #agents: Map<string, AgentWithLedger> | undefined;
   #roster: Roster | undefined;
   /** Live ids of every ledger as loaded. A lagging index may list a task that an earlier run has placed. */
@@ -131,9 +133,13 @@ class MatchRun {
   #running: RunningTask[] = [];
   /** Jobs whose tasks on agents have been counted, because a limit constraint asks. */
   readonly #counted = new Set<string>();
+  /** Of these, jobs with a task that cannot be read: it may be where the limit matters, so they are not placed. */
+  readonly #uncounted = new Set<string>();
   /** Assigned by this run, or found not to wait any more; the index may still list them. */
   readonly #settled = new Set<string>();
   #readAt = 0;
+  /** Of the page read last, the entries that could not be read. */
+  #unread = 0;
   /** Room that appears later is not seen by this run, however many pages it goes on to read. */
   #agentsReadAt = Number.POSITIVE_INFINITY;
   #assigned = 0;
@@ -147,6 +153,7 @@ class MatchRun {
     this.#remainingMs = remainingMs;
     this.#deps = deps;
     this.#limits = { ...defaultLimits, ...deps.limits };
+    this.#aside = tellAside(deps.log, () => deps.meter.count('UnreadableInPool', 1));
   }
 
   async drain(): Promise<MatchReport> {
@@ -165,7 +172,7 @@ class MatchRun {
       const placed = await this.#place(rows);
       waiting = placed.waiting;
       if (!placed.complete) break;
-      if (page.length < limit) {
+      if (page.length + this.#unread < limit) {
         complete = true;
         break;
       }
@@ -194,7 +201,7 @@ class MatchRun {
     const { store, sleep = pause } = this.#deps;
     const { burstTasks, burstGrowth, burstLookMs, burstWaitMs } = this.#limits;
     this.#readAt = this.#deps.clock();
-    const page = await store.listPending(this.#pool, limit);
+    const page = await this.#listPending(limit);
     let seen = page.length;
     if (seen < burstTasks || seen >= limit) return page;
     for (let waitedMs = 0; waitedMs < burstWaitMs; waitedMs += burstLookMs) {
@@ -206,8 +213,17 @@ class MatchRun {
     if (seen <= page.length) return page;
     this.#readAt = this.#deps.clock();
     const agents = this.#agents === undefined ? this.#loadAgents() : undefined;
-    const [whole] = await Promise.all([store.listPending(this.#pool, limit), agents]);
+    const [whole] = await Promise.all([this.#listPending(limit), agents]);
     return whole;
+  }
+
+  /** What cannot be read is left out: one row must not cost a pool its matching. */
+  #listPending(limit: number): Promise<readonly PendingRow[]> {
+    this.#unread = 0;
+    return this.#deps.store.listPending(this.#pool, limit, (row) => {
+      this.#unread++;
+      this.#aside(row);
+    });
   }
 
   /** Plans and commits one page until nothing is refused any more. */
@@ -243,7 +259,7 @@ class MatchRun {
   async #loadAgents(): Promise<void> {
     this.#agentsReadAt = this.#deps.clock();
     const { store } = this.#deps;
-    const [agents, roster] = await Promise.all([store.loadPool(this.#pool), store.getRoster()]);
+    const [agents, roster] = await Promise.all([store.loadPool(this.#pool, this.#aside), store.getRoster()]);
     this.#roster = roster;
     this.#agents = new Map(agents.map((entry) => [entry.agent.agentId, entry]));
     for (const { ledger } of agents) this.#noteLive(ledger);
@@ -262,11 +278,16 @@ class MatchRun {
   async #countRunning(rows: readonly PendingRow[]): Promise<void> {
     const jobs = limitedJobs(rows).filter((key) => !this.#counted.has(jobPath(key)));
     for (const key of jobs) this.#counted.add(jobPath(key));
-    this.#running.push(...(await loadRunning(jobs, this.#deps.store)));
+    const { running, uncounted } = await loadRunning(jobs, this.#deps.store, this.#aside);
+    this.#running.push(...running);
+    for (const path of uncounted) this.#uncounted.add(path);
   }
 
   #plan(rows: readonly PendingRow[]): PlacementPlan {
-    const pending = rows.map((row) => ({
+    const countable = rows.filter(
+      ({ key }) => this.#uncounted.size === 0 || !this.#uncounted.has(jobPath(key)),
+    );
+    const pending = countable.map((row) => ({
       taskId: row.taskId,
       jobPath: jobPath(row.key),
       role: row.key.role,

@@ -14,6 +14,7 @@ import type { TaskConfig } from '../../shared/model/task-config.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
 import type { Log, RemainingTime } from '../ports.ts';
+import { tellAside } from '../set-aside.ts';
 
 export interface ReconcilerDeps {
   readonly store: Pick<
@@ -42,7 +43,10 @@ const maxPlans = 10;
  */
 export type ReconcileOutcome = 'done' | 'waiting' | 'outOfTime';
 
-/** Throws if the store does, or if an interval keeps changing under it; redelivery goes on from what is stored. */
+/**
+ * Throws if the store does, or if an interval keeps changing under it; redelivery goes on from what is stored. Also if a
+ * task cannot be read: everything else is carried out by then, and the job stays to be reconciled.
+ */
 export async function reconcileJob(
   key: JobKey,
   remainingMs: RemainingTime,
@@ -70,6 +74,12 @@ async function reconcileVersion(
     remainingMs() <= reserveMs ? 'outOfTime' : reconcileInterval(job, interval, configs, deps),
   );
   if (outcomes.includes('outOfTime')) return 'outOfTime';
+  if (outcomes.includes('unreadable')) {
+    throw new BorealisError(
+      'INTERNAL',
+      `tasks of job ${jobPath(job)} cannot be read and are left as they are; all others are as the job wants them`,
+    );
+  }
   return outcomes.includes('waiting') ? 'waiting' : 'done';
 }
 
@@ -102,11 +112,16 @@ async function reconcileInterval(
   interval: InstanceRange,
   configs: (configId: string) => TaskConfig,
   deps: ReconcilerDeps,
-): Promise<'done' | 'waiting'> {
+): Promise<'done' | 'waiting' | 'unreadable'> {
+  const tell = tellAside(deps.log);
   for (let plans = 0; plans < maxPlans; plans++) {
-    const tasks = await deps.store.listTasks(job, interval);
+    const untouched = new Set<number>();
+    const tasks = await deps.store.listTasks(job, interval, (row) => {
+      if (row.task) untouched.add(row.task.instance);
+      if (plans === 0) tell(row);
+    });
     const now = deps.clock();
-    const plan = planReconcile({ job, tasks, interval, configs, now, ids: deps.ids });
+    const plan = planReconcile({ job, tasks, interval, untouched, configs, now, ids: deps.ids });
     const changed = await commit(plan, now, deps);
     if (plan.create.length + plan.transitions.length > 0) {
       deps.log.info('tasks created and ended', {
@@ -117,7 +132,7 @@ async function reconcileInterval(
       });
     }
     if (changed.raced) continue;
-    if (plan.waiting.length === 0) return 'done';
+    if (plan.waiting.length === 0) return untouched.size === 0 ? 'done' : 'unreadable';
     // Killing a task that no agent has removes it at once, and then its instance needs no waiting.
     if (!changed.wrote) return 'waiting';
   }

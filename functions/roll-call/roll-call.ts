@@ -21,6 +21,7 @@ import { believed, type SenderDeps } from '../agent-events/check-senders.ts';
 import type { HeartbeatQueue } from '../clients/heartbeat-queue.ts';
 import { probeMessage } from '../messages.ts';
 import type { MessagePort, RemainingTime } from '../ports.ts';
+import { tellAside } from '../set-aside.ts';
 import { drainHeartbeats } from './drain.ts';
 import { type SettleDeps, settleBack, settleLost } from './settle.ts';
 
@@ -97,7 +98,7 @@ function isCensusDue(now: number, roster: Roster | undefined, { identity, owners
 
 /** Reads every agent's row; so their owners need not be read one by one. */
 async function takeCensus(now: number, deps: RollCallDeps): Promise<Registered[]> {
-  const agents = await listAgents(deps.store);
+  const agents = await listAgents(deps);
   for (const { agentId, principal } of agents) {
     if (principal !== undefined) deps.owners.set(agentId, { owner: principal, readAt: now });
   }
@@ -133,11 +134,12 @@ async function decide(
   );
 }
 
-async function listAgents(store: Pick<Store, 'listAgents'>): Promise<Agent[]> {
+async function listAgents({ store, log }: RollCallDeps): Promise<Agent[]> {
   const agents: Agent[] = [];
   let cursor: string | undefined;
   do {
-    const page = await store.listAgents({}, { limit: censusPage, ...(cursor !== undefined && { cursor }) });
+    const wanted = { limit: censusPage, ...(cursor !== undefined && { cursor }) };
+    const page = await store.listAgents({}, wanted, tellAside(log));
     agents.push(...page.items.map(({ agent }) => agent));
     cursor = page.next;
   } while (cursor !== undefined);

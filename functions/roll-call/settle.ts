@@ -11,6 +11,7 @@ import type { PartitionPolicy } from '../../shared/model/task-config.ts';
 import type { Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
 import type { Log, MetricPort } from '../ports.ts';
+import { tellAside } from '../set-aside.ts';
 
 export interface SettleDeps {
   readonly store: Pick<Store, 'getAgent' | 'setAgentLost' | 'listOnAgent' | 'transitionAll'>;
@@ -48,7 +49,7 @@ export async function settleLost(
 
 /** How many tasks needed something. */
 async function endTasks(agentId: string, deps: SettleDeps): Promise<number> {
-  const tasks = await deps.store.listOnAgent(agentId);
+  const tasks = await deps.store.listOnAgent(agentId, tellAside(deps.log));
   await deps.configs.load(tasks.map((task) => ({ key: task, configId: task.configId })));
   const { timeouts, flapping } = deps;
   const now = deps.clock();
@@ -85,8 +86,9 @@ export async function settleBack(
 ): Promise<RosterEntry | undefined> {
   const stored = await deps.store.getAgent(agentId);
   if (!stored) return undefined;
-  const wanted = await deps.store.listOnAgent(agentId);
-  if ((entry.tasks ?? 0) > wanted.length) {
+  let unread = 0;
+  const wanted = await deps.store.listOnAgent(agentId, () => unread++);
+  if ((entry.tasks ?? 0) > wanted.length + unread) {
     deps.log.info('an agent is back and still ends tasks that were replaced', {
       agentId,
       tasks: entry.tasks,

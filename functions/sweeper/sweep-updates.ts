@@ -2,7 +2,7 @@
 // was stopped by hand, or failed) gets another; one that has it is woken once, in case a hint was lost.
 import { isRolling } from '../../shared/domain/update/status-machine.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
-import type { JobKey } from '../../shared/model/job-key.ts';
+import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
 import { updateWake } from '../messages.ts';
@@ -27,9 +27,21 @@ export async function sweepUpdates(shards: readonly number[], deps: UpdateSweepD
   const due = await mapLimit(shards, updatesAtOnce, (shard) =>
     deps.store.listDueUpdates(shard, deps.clock(), pageSize),
   );
-  const restarted = await mapLimit(due.flat(), updatesAtOnce, ({ key, updateId }) =>
-    lookAt(key, updateId, deps),
-  );
+  const failures: unknown[] = [];
+  const restarted = await mapLimit(due.flat(), updatesAtOnce, async ({ key, updateId }) => {
+    try {
+      return await lookAt(key, updateId, deps);
+    } catch (error) {
+      failures.push(error);
+      deps.log.error('an update could not be looked at; the next sweep does, the others are not kept', {
+        job: jobPath(key),
+        updateId,
+        error,
+      });
+      return false;
+    }
+  });
+  if (failures.length > 0) throw failures[0];
   return restarted.filter(Boolean).length;
 }
 

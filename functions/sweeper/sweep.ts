@@ -8,9 +8,10 @@ import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.
 import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
-import type { Store, TransitionWrite } from '../../shared/store/port.ts';
+import type { SetAside, Store, TransitionWrite } from '../../shared/store/port.ts';
 import { matcherWake, reconcileWake } from '../messages.ts';
 import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
+import { tellAside } from '../set-aside.ts';
 import { sweepUpdates, type UpdateSweepDeps } from './sweep-updates.ts';
 import { type DrainerWakeDeps, wakeDrainer } from './wake-drainer.ts';
 
@@ -78,9 +79,10 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
   await attempt('waking the drainer', wakeDrainer(deps), undefined);
   const updatesRestarted = await attempt('looking after updates', sweepUpdates(shards, deps), 0);
   const evidence = createEvidence(deps);
+  const aside = tellAside(deps.log, () => deps.meter.count('UnreadableRows', 1));
   const swept = await mapLimit(shards, shardsAtOnce, (shard) => {
     const report: ShardReport = { lost: 0, released: 0, deferred: 0, held: 0, lagMs: 0, complete: false };
-    const sweeping = sweepShard(shard, report, remainingMs, { ...deps, evidence });
+    const sweeping = sweepShard(shard, report, remainingMs, { ...deps, evidence, aside });
     return attempt(`sweeping shard ${shard}`, sweeping, report);
   });
   const report: SweepReport = {
@@ -139,10 +141,15 @@ async function sweepShard(
   deps: ShardDeps,
 ): Promise<ShardReport> {
   while (remainingMs() > reserveMs) {
-    const due = await deps.store.listDue(shard, deps.clock(), pageSize);
+    let left = 0;
+    const aside: SetAside = (row) => {
+      left++;
+      deps.aside(row);
+    };
+    const due = await deps.store.listDue(shard, deps.clock(), pageSize, aside);
     const moved = await sweepPage(due, report, deps);
     // Without progress the same page would come again; what is stuck here is looked at in the next sweep.
-    if (due.length < pageSize || moved === 0) {
+    if (due.length + left < pageSize || moved === 0) {
       report.complete = true;
       break;
     }
@@ -188,6 +195,7 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardD
 interface ShardDeps extends SweeperDeps {
   /** May a task that has not reported be given up? Read when first asked. */
   readonly evidence: () => Promise<boolean>;
+  readonly aside: SetAside;
 }
 
 function createEvidence({ store, clock }: SweeperDeps): () => Promise<boolean> {

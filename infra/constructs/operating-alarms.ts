@@ -68,6 +68,18 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
       periods: 3,
     },
     {
+      entry: 'unreadable-rows',
+      meaning: 'A stored row cannot be read: the task or agent it is of is left alone.',
+      metric: ownMetric(cluster, 'UnreadableRows', 'Sum'),
+      threshold: 1,
+    },
+    {
+      entry: 'unreadable-in-pool',
+      meaning: 'A waiting task or an agent cannot be read: it is left out of the matching of its pool.',
+      metric: ownMetric(cluster, 'UnreadableInPool', 'Sum'),
+      threshold: 1,
+    },
+    {
       entry: 'outbox-age',
       meaning: 'Changes wait more than a minute for their effects: launches, kills and wake-ups are late.',
       metric: awsMetric({ of: 'function', metricName: 'IteratorAge' }, fanout, 'Maximum'),

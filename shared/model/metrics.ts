@@ -58,6 +58,17 @@ export const metricTable = {
     service: 'sweeper',
     meaning: 'Overdue tasks that were left alone because reports were held up lately.',
   },
+  UnreadableRows: {
+    unit: 'Count',
+    service: 'sweeper',
+    meaning: 'Stored rows that cannot be read and were left out of a sweep or of its audit of ledgers.',
+  },
+  UnreadableInPool: {
+    unit: 'Count',
+    service: 'matcher',
+    meaning:
+      'Rows of waiting tasks and agents that cannot be read and were left out when a pool was matched.',
+  },
   AgentsDraining: {
     unit: 'Count',
     service: 'drainer',

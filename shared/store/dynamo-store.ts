@@ -89,8 +89,8 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     getConfigs: (key, configIds) => getConfigs(connection, configs, key, configIds),
 
     getTask: (taskId) => getTask(connection, taskId),
-    getTasks: (taskIds) => getTasks(connection, taskIds),
-    listTasks: (key, interval) => listTasks(connection, key, interval),
+    getTasks: (taskIds, aside) => getTasks(connection, taskIds, aside),
+    listTasks: (key, interval, aside) => listTasks(connection, key, interval, aside),
     async insertTasks(tasks) {
       await pools(tasks.map(({ pool }) => pool));
       return insertTasks(connection, { tasks, historyMs });
@@ -119,7 +119,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     getCallback: (updateId) => getCallback(connection, updateId),
     dropCallback: (callback) => dropCallback(connection, callback),
 
-    listPending: (pool, limit) => listPending(connection, pool, limit),
+    listPending: (pool, limit, aside) => listPending(connection, pool, limit, aside),
     countPending: (pool) => countPending(connection, pool),
     assign: (inputs) => assignTasks(connection, inputs),
     release: (agentId, releases) => releaseResources(connection, agentId, releases),
@@ -130,16 +130,16 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
       registerAgent(connection, { offer, sessionId, sentAt, principal }),
     bindAgent: (agentId, principal) => bindAgent(connection, agentId, principal),
     getAgent: (agentId) => getAgent(connection, agentId),
-    listAgents: (filter, page) => listAgents(connection, filter, page),
-    loadPool: (pool) => loadPool(connection, pool),
-    listOnAgent: (agentId) => listOnAgent(connection, agentId),
+    listAgents: (filter, page, aside) => listAgents(connection, filter, page, aside),
+    loadPool: (pool, aside) => loadPool(connection, pool, aside),
+    listOnAgent: (agentId, aside) => listOnAgent(connection, agentId, aside),
     setAgentMode: (read, next) => setAgentMode(connection, read, next),
-    listDraining: () => listDraining(connection),
+    listDraining: (aside) => listDraining(connection, aside),
     setAgentLost: (read, lostAt) => setAgentLost(connection, read, lostAt),
     getRoster: (options) => getRoster(connection, options?.isConsistent === true),
     putRoster: (roster, madeFrom) => putRoster(connection, roster, madeFrom),
 
-    listDue: (shard, now, limit) => listDue(connection, { shard, now, limit }),
+    listDue: (shard, now, limit, aside) => listDue(connection, { shard, now, limit }, aside),
     deferDue: (task) => deferDue(connection, task),
     listUnreconciled: (shard, now, limit) => listUnreconciled(connection, { shard, now, limit }),
     listDueUpdates: (shard, now, limit) => listDueUpdates(connection, { shard, now, limit }),

@@ -3,13 +3,27 @@
 // or reports a conflict as data; exceptions are for a store that is slow or gone.
 import type { Agent, Ledger, Offer } from '../model/agent.ts';
 import type { Job } from '../model/job.ts';
-import type { JobKey } from '../model/job-key.ts';
+import type { JobKey, TaskRef } from '../model/job-key.ts';
 import type { PendingReason } from '../model/reason.ts';
 import type { Grant, Resources } from '../model/resources.ts';
 import type { Roster } from '../model/roster.ts';
 import type { Task } from '../model/task.ts';
 import type { Constraint, TaskConfig } from '../model/task-config.ts';
 import type { InstanceEvent, UpdateRecord } from '../model/update.ts';
+
+/** A row that cannot be read: somebody else wrote it, or a newer version did. */
+export interface UnreadableRow {
+  readonly pk: string;
+  readonly sk: string;
+  readonly error: unknown;
+  /** Whose row it is, of a task: what its key says. */
+  readonly task?: Omit<TaskRef, 'suffix'>;
+  /** Whose row it is, of an agent or its ledger. */
+  readonly agentId?: string;
+}
+
+/** Is told of each row that a read leaves out because it cannot be read; without one such a read fails (INTERNAL). */
+export type SetAside = (row: UnreadableRow) => void;
 
 /** One page of a listing; `next` is an opaque cursor, absent at the end. */
 export interface Page<T> {
@@ -195,9 +209,13 @@ export interface Store {
   // -- tasks --
   getTask(taskId: string): Promise<Task | undefined>;
   /** Consistent read of many tasks; ids without a row are left out. */
-  getTasks(taskIds: readonly string[]): Promise<readonly Task[]>;
+  getTasks(taskIds: readonly string[], aside?: SetAside): Promise<readonly Task[]>;
   /** All rows (live and history) of instances lo..hi of a job, consistent; reads only the buckets that hold them. */
-  listTasks(key: JobKey, interval: readonly [lo: number, hi: number]): Promise<readonly Task[]>;
+  listTasks(
+    key: JobKey,
+    interval: readonly [lo: number, hi: number],
+    aside?: SetAside,
+  ): Promise<readonly Task[]>;
   /** Inserts rows that do not exist yet; answers which did already (left untouched). Safe to repeat. */
   insertTasks(tasks: readonly Task[]): Promise<{ readonly existing: readonly string[] }>;
   transition(write: TransitionWrite): Promise<TransitionOutcome>;
@@ -234,7 +252,7 @@ export interface Store {
 
   // -- matching --
   /** Waiting tasks of a pool in priority then age order, up to `limit`. Index read: may lag; commits are conditional. */
-  listPending(pool: string, limit: number): Promise<readonly PendingRow[]>;
+  listPending(pool: string, limit: number, aside?: SetAside): Promise<readonly PendingRow[]>;
   /** How many tasks of a pool wait, from the same index. */
   countPending(pool: string): Promise<number>;
   /**
@@ -272,11 +290,12 @@ export interface Store {
   listAgents(
     filter: { readonly pool?: string },
     page: { readonly limit: number; readonly cursor?: string },
+    aside?: SetAside,
   ): Promise<Page<AgentWithLedger>>;
   /** Every agent of a pool with its ledger, consistent. */
-  loadPool(pool: string): Promise<readonly AgentWithLedger[]>;
+  loadPool(pool: string, aside?: SetAside): Promise<readonly AgentWithLedger[]>;
   /** Tasks on an agent (ASSIGNED .. KILLING), consistent rows found through the by-agent index. */
-  listOnAgent(agentId: string): Promise<readonly Task[]>;
+  listOnAgent(agentId: string, aside?: SetAside): Promise<readonly Task[]>;
   /**
    * Changes an agent's mode, on condition that its row and ledger are as they were read. The ledger's version moves on,
    * so that a placement planned before is refused. To DRAINED only while no task holds anything of the agent.
@@ -286,7 +305,7 @@ export interface Store {
     next: Pick<Agent, 'mode' | 'drain'>,
   ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
   /** Agents whose mode is DRAINING, earliest deadline first. Found through an index: a new one may be missing. */
-  listDraining(): Promise<readonly AgentWithLedger[]>;
+  listDraining(aside?: SetAside): Promise<readonly AgentWithLedger[]>;
   /**
    * Declares an agent lost, or back if `lostAt` is undefined, on condition that its row and ledger are as they were
    * read. The ledger's version moves on, so that a placement planned before is refused.
@@ -305,7 +324,7 @@ export interface Store {
 
   // -- sweeping --
   /** Tasks whose index entry is due in one shard; the row's own deadlineAt decides (lazy timer). */
-  listDue(shard: number, now: number, limit: number): Promise<readonly Task[]>;
+  listDue(shard: number, now: number, limit: number, aside?: SetAside): Promise<readonly Task[]>;
   /** Moves a not-yet-due index entry to the row's deadline, or drops it if the row has none. */
   deferDue(task: Task): Promise<void>;
   /** Jobs of one shard whose newest spec has not been carried out within `unreconciledGraceMs` of its acceptance. */

@@ -124,7 +124,7 @@ export const storeUse = {
     'writeUpdate',
   ],
   drainer: ['getJob', 'listDraining', 'listOnAgent', 'listTasks', 'setAgentMode', 'transitionAll'],
-  fanout: ['getConfigs', 'getJob', 'getTasks', 'listTasks', 'release'],
+  fanout: ['getConfigs', 'getJob', 'getTasks', 'listTasks', 'release', 'transition'],
   matcher: [
     'assign',
     'countPending',

@@ -29,6 +29,8 @@ export interface ReconcileInput {
   readonly tasks: readonly Task[];
   /** The instances this plan is about, inclusive; all of a job are covered by several plans. */
   readonly interval: InstanceRange;
+  /** Instances to leave alone: a row of theirs cannot be read. */
+  readonly untouched?: ReadonlySet<number>;
   /** The config of an id; throws if it isn't known. Asked only for tasks to be created. */
   readonly configs: (configId: string) => TaskConfig;
   /** Epoch ms. */
@@ -56,7 +58,9 @@ export interface ReconcilePlan {
 export function planReconcile(input: ReconcileInput): ReconcilePlan {
   const byInstance = groupByInstance(input);
   const plan: MutablePlan = { create: [], transitions: [], waiting: [] };
-  for (const tasks of byInstance.values()) planEnds(input.job, tasks, plan);
+  for (const [instance, tasks] of byInstance) {
+    if (!input.untouched?.has(instance)) planEnds(input.job, tasks, plan);
+  }
   for (const range of input.job.desired) {
     if (range.since > input.job.reconciledVersion) planCreations(input, range, byInstance, plan);
     else planRefills(input, range, byInstance, plan);
@@ -117,6 +121,7 @@ function planCreations(
   const high = Math.min(range.instances[1], input.interval[1]);
   for (let instance = low; instance <= high; instance++) {
     const tasks = byInstance.get(instance) ?? [];
+    if (input.untouched?.has(instance)) continue;
     if (tasks.some(({ spec }) => spec >= range.since)) continue;
     if (tasks.some(({ state }) => isActive(state))) plan.waiting.push(instance);
     else plan.create.push(newTask(input, range, instance, tasks));
@@ -134,6 +139,7 @@ function planRefills(
   const asked = job.refills.filter(({ version }) => version > job.reconciledVersion);
   const inside = intersectInstances([range.instances], [interval]);
   for (const instance of listInstances(asked.flatMap((one) => intersectInstances(one.instances, inside)))) {
+    if (input.untouched?.has(instance)) continue;
     const tasks = byInstance.get(instance) ?? [];
     const active = tasks.find(({ state }) => isActive(state));
     if (active === undefined) plan.create.push(newTask(input, range, instance, tasks));

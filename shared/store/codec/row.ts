@@ -1,6 +1,6 @@
 // What the codecs share: the shape of a stored row as the document client gives it, and the error for one that makes
 // no sense. Rows were written by this code, so reading checks only what it needs and never runs a schema per row.
-import { BorealisError } from '../../lib/errors.ts';
+import { BorealisError, isBorealisError } from '../../lib/errors.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -12,6 +12,13 @@ export function unreadable(what: string, row: Row, cause?: unknown): BorealisErr
       'Was the table written by something else, or by a newer version?',
     { details: { pk: row.pk, sk: row.sk }, ...(cause !== undefined && { cause }) },
   );
+}
+
+/** Is this the failure to read one row? */
+export function isUnreadable(error: unknown): boolean {
+  if (!isBorealisError(error, 'INTERNAL')) return false;
+  const details = error.details as { readonly pk?: unknown; readonly sk?: unknown } | undefined;
+  return details?.pk !== undefined && details.sk !== undefined;
 }
 
 export function stringOf(row: Row, name: string, what: string): string {

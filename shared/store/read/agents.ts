@@ -12,10 +12,11 @@ import {
   ledgerKeyOf,
   ledgerPrefix,
 } from '../keys.ts';
-import type { AgentWithLedger, Page } from '../port.ts';
+import type { AgentWithLedger, Page, SetAside } from '../port.ts';
 import { dueIndex } from '../tables.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { batchGet, queryAll, queryPage } from './query.ts';
+import { decodeAll } from './readable.ts';
 
 export async function getAgent(
   connection: Connection,
@@ -25,18 +26,17 @@ export async function getAgent(
     agentKeyOf(agentId),
     ledgerKeyOf(agentId),
   ]);
-  return joined(rows)[0];
+  return joined(rows, undefined)[0];
 }
 
 /** Pairs each agent with its ledger; they are written together, so one without the other is only a page cut. */
-function joined(rows: readonly Row[], pool?: string): AgentWithLedger[] {
-  const ledgers = new Map<string, Ledger>();
-  const agents: Agent[] = [];
-  for (const row of rows) {
-    const sk = row.sk as string;
-    if (sk.startsWith(ledgerPrefix)) ledgers.set(sk.slice(ledgerPrefix.length), decodeLedger(row));
-    else if (pool === undefined || row.po === pool) agents.push(decodeAgent(row));
-  }
+function joined(rows: readonly Row[], pool: string | undefined, aside?: SetAside): AgentWithLedger[] {
+  const isLedger = (row: Row): boolean => (row.sk as string).startsWith(ledgerPrefix);
+  const ledgers = new Map<string, Ledger>(
+    decodeAll(rows.filter(isLedger), decodeLedger, aside).map((ledger) => [ledger.agentId, ledger]),
+  );
+  const wanted = rows.filter((row) => !isLedger(row) && (pool === undefined || row.po === pool));
+  const agents: Agent[] = decodeAll(wanted, decodeAgent, aside);
   return agents.flatMap((agent) => {
     const ledger = ledgers.get(agent.agentId);
     return ledger ? [{ agent, ledger }] : [];
@@ -44,7 +44,11 @@ function joined(rows: readonly Row[], pool?: string): AgentWithLedger[] {
 }
 
 /** Every agent of a pool. Agents of all pools are read: a fleet is one pool, or few. */
-export async function loadPool(connection: Connection, pool: string): Promise<AgentWithLedger[]> {
+export async function loadPool(
+  connection: Connection,
+  pool: string,
+  aside?: SetAside,
+): Promise<AgentWithLedger[]> {
   const shards = Array.from({ length: agentShards }, (_, shard) => agentPartition(shard));
   const rows = await Promise.all(
     shards.map((pk) =>
@@ -56,11 +60,11 @@ export async function loadPool(connection: Connection, pool: string): Promise<Ag
       }),
     ),
   );
-  return rows.flatMap((part) => joined(part, pool));
+  return rows.flatMap((part) => joined(part, pool, aside));
 }
 
 /** Agents with the mode DRAINING, earliest deadline first; the rows decide, the index only says where to look. */
-export async function listDraining(connection: Connection): Promise<AgentWithLedger[]> {
+export async function listDraining(connection: Connection, aside?: SetAside): Promise<AgentWithLedger[]> {
   const entries = await queryAll(connection, 'listDraining', {
     TableName: connection.state,
     IndexName: dueIndex.name,
@@ -70,12 +74,8 @@ export async function listDraining(connection: Connection): Promise<AgentWithLed
   });
   const ids = entries.map(({ sk }) => (sk as string).slice(agentPrefix.length));
   const keys = ids.flatMap((agentId) => [agentKeyOf(agentId), ledgerKeyOf(agentId)]);
-  const found = new Map(
-    joined(await batchGet(connection, 'listDraining', connection.state, keys)).map((entry) => [
-      entry.agent.agentId,
-      entry,
-    ]),
-  );
+  const rows = await batchGet(connection, 'listDraining', connection.state, keys);
+  const found = new Map(joined(rows, undefined, aside).map((entry) => [entry.agent.agentId, entry]));
   return ids.flatMap((agentId) => {
     const entry = found.get(agentId);
     return entry?.agent.mode === 'DRAINING' ? [entry] : [];
@@ -87,6 +87,7 @@ export async function listAgents(
   connection: Connection,
   filter: { readonly pool?: string },
   page: { readonly limit: number; readonly cursor?: string },
+  aside?: SetAside,
 ): Promise<Page<AgentWithLedger>> {
   const [startShard, startSk] = page.cursor === undefined ? [] : decodeCursor(page.cursor, 2);
   const found: Row[] = [];
@@ -98,7 +99,7 @@ export async function listAgents(
   }
   const keys = found.map((row) => ledgerKeyOf((row.sk as string).slice(agentPrefix.length)));
   const ledgers = await batchGet(connection, 'listAgents', connection.state, keys);
-  const items = joined([...found, ...ledgers]);
+  const items = joined([...found, ...ledgers], undefined, aside);
   const last = found.at(-1);
   if (last === undefined || found.length < page.limit) return { items };
   const shard = (last.pk as string).slice(agentPartition(0).length - 1);

@@ -3,9 +3,10 @@ import type { Row } from '../codec/row.ts';
 import { decodePendingRow } from '../codec/task-row.ts';
 import type { Connection } from '../connection.ts';
 import { pendingPartition, pendingShards, poolsPartition } from '../keys.ts';
-import type { PendingRow } from '../port.ts';
+import type { PendingRow, SetAside } from '../port.ts';
 import { pendingIndex } from '../tables.ts';
 import { countAll, queryAll, queryPage } from './query.ts';
+import { decodeAll } from './readable.ts';
 
 const smallestPage = 50;
 const largestPage = 2_000;
@@ -23,19 +24,20 @@ export async function listPending(
   connection: Connection,
   pool: string,
   limit: number,
+  aside?: SetAside,
 ): Promise<PendingRow[]> {
   const pageSize = Math.min(largestPage, Math.max(smallestPage, Math.ceil((limit / pendingShards) * 1.25)));
   const shards = Array.from({ length: pendingShards }, (_, shard): Shard => {
     return { pk: pendingPartition(pool, shard), rows: [], position: 0, next: undefined, done: false };
   });
-  const merged: PendingRow[] = [];
+  const merged: Row[] = [];
   while (merged.length < limit) {
     await Promise.all(shards.filter(isEmpty).map((shard) => refill(connection, shard, pageSize)));
     const before = merged.length;
     takeInOrder(shards, merged, limit);
     if (merged.length === before) break;
   }
-  return merged;
+  return decodeAll(merged, decodePendingRow, aside);
 }
 
 function isEmpty(shard: Shard): boolean {
@@ -62,7 +64,7 @@ async function refill(connection: Connection, shard: Shard, pageSize: number): P
 }
 
 /** Takes the smallest head again and again until a shard with more pages has run dry. */
-function takeInOrder(shards: readonly Shard[], merged: PendingRow[], limit: number): void {
+function takeInOrder(shards: readonly Shard[], merged: Row[], limit: number): void {
   while (merged.length < limit && !shards.some(isEmpty)) {
     let first: Shard | undefined;
     for (const shard of shards) {
@@ -70,7 +72,7 @@ function takeInOrder(shards: readonly Shard[], merged: PendingRow[], limit: numb
         first = shard;
     }
     if (first === undefined) return;
-    merged.push(decodePendingRow(first.rows[first.position++] as Row));
+    merged.push(first.rows[first.position++] as Row);
   }
 }
 

@@ -8,9 +8,11 @@ import { decodeTask } from '../codec/task-row.ts';
 import { type Connection, send } from '../connection.ts';
 import { mapLimit } from '../flow.ts';
 import { bucketOf, dueBound, instanceBounds, type Key, taskKeyOfId, taskPartition } from '../keys.ts';
+import type { SetAside } from '../port.ts';
 import { onAgentIndex } from '../tables.ts';
 import { type DueQuery, dueEntries } from './due.ts';
 import { batchGet, queryAll } from './query.ts';
+import { decodeAll } from './readable.ts';
 
 const bucketsInFlight = 16;
 
@@ -27,11 +29,15 @@ export async function getTask(connection: Connection, taskId: string): Promise<T
   return Item?.x === key.suffix ? decodeTask(Item) : undefined;
 }
 
-export async function getTasks(connection: Connection, taskIds: readonly string[]): Promise<Task[]> {
+export async function getTasks(
+  connection: Connection,
+  taskIds: readonly string[],
+  aside?: SetAside,
+): Promise<Task[]> {
   const wanted = new Set(taskIds);
   const keys = taskIds.flatMap((taskId) => taskKeyOfId(taskId) ?? []);
   const rows = await batchGet(connection, 'getTasks', connection.state, keys);
-  return rows.map(decodeTask).filter(({ taskId }) => wanted.has(taskId));
+  return decodeAll(rows, decodeTask, aside).filter(({ taskId }) => wanted.has(taskId));
 }
 
 /** In order of instance and generation. */
@@ -39,6 +45,7 @@ export async function listTasks(
   connection: Connection,
   key: JobKey,
   [lo, hi]: readonly [lo: number, hi: number],
+  aside?: SetAside,
 ): Promise<Task[]> {
   if (hi < lo) return [];
   const [from, to] = instanceBounds(lo, hi);
@@ -51,10 +58,14 @@ export async function listTasks(
       ConsistentRead: true,
     }),
   );
-  return rows.flat().map(decodeTask);
+  return decodeAll(rows.flat(), decodeTask, aside);
 }
 
-export async function listOnAgent(connection: Connection, agentId: string): Promise<Task[]> {
+export async function listOnAgent(
+  connection: Connection,
+  agentId: string,
+  aside?: SetAside,
+): Promise<Task[]> {
   const entries = await queryAll(connection, 'listOnAgent', {
     TableName: connection.state,
     IndexName: onAgentIndex.name,
@@ -63,18 +74,20 @@ export async function listOnAgent(connection: Connection, agentId: string): Prom
     ExpressionAttributeValues: { ':agent': agentId },
   });
   const tasks = await rowsOf(connection, 'listOnAgent', entries);
-  return tasks.map(decodeTask).filter((task) => task.agentId === agentId && isOnAgent(task.state));
+  return decodeAll(tasks, decodeTask, aside).filter(
+    (task) => task.agentId === agentId && isOnAgent(task.state),
+  );
 }
 
 /** Oldest entries first; rows whose entry has moved or gone since the index was read are left out. */
-export async function listDue(connection: Connection, due: DueQuery): Promise<Task[]> {
+export async function listDue(connection: Connection, due: DueQuery, aside?: SetAside): Promise<Task[]> {
   const entries = await dueEntries(connection, 'listDue', String(due.shard), due);
   const bound = dueBound(due.now);
   const rows = await rowsOf(connection, 'listDue', entries);
-  return rows
+  const inOrder = rows
     .filter((row) => typeof row.gt === 'string' && row.gt < bound)
-    .sort((a, b) => ((a.gt as string) < (b.gt as string) ? -1 : 1))
-    .map(decodeTask);
+    .sort((a, b) => ((a.gt as string) < (b.gt as string) ? -1 : 1));
+  return decodeAll(inOrder, decodeTask, aside);
 }
 
 function rowsOf(connection: Connection, operation: string, entries: readonly Row[]): Promise<Row[]> {

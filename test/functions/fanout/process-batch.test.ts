@@ -3,6 +3,9 @@ import type { DynamoDBRecord } from 'aws-lambda';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type ProcessBatchDeps, processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
+import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
+import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
+import { randomIds } from '../../../shared/lib/ports.ts';
 import type { Agent } from '../../../shared/model/agent.ts';
 import type { EventDetail } from '../../../shared/model/events.ts';
 import type { Job } from '../../../shared/model/job.ts';
@@ -50,6 +53,7 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
         return { released: releases.map(({ taskId }) => taskId) };
       },
       getJob: async ({ name }) => jobs.get(name),
+      transition: async () => ({ kind: 'committed' }),
     },
     configs: createConfigCache({
       getConfigs: async (_key, ids) => {
@@ -69,6 +73,9 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
     cluster: 'local',
     queues: { ...queues, updater: 'updater.fifo' },
     workflows: { start: async () => undefined },
+    timeouts: defaultTimeouts,
+    flapping: defaultFlapping,
+    ids: randomIds,
     clock: () => t0,
     random: () => 0.5,
     log: new FakeLog(),

@@ -7,6 +7,7 @@ import {
   GetRecordsCommand,
   GetShardIteratorCommand,
 } from '@aws-sdk/client-dynamodb-streams';
+import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Context, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import type { OwnerMemory } from '../../../functions/agent-events/check-senders.ts';
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
@@ -43,7 +44,7 @@ import {
   timerSchema,
   updateWakeSchema,
 } from '../../../shared/model/wake.ts';
-import { dueShards } from '../../../shared/store/keys.ts';
+import { dueShards, type Key } from '../../../shared/store/keys.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { decodeStreamRecord } from '../../../shared/store/stream.ts';
 import { embeddedEngine, type StoreUnderTest } from '../../contract/engines.ts';
@@ -89,6 +90,8 @@ export interface World {
   /** Fires every timer sent so far that has not been fired. */
   fireTimers(): Promise<void>;
   tasks(key: JobKey): Promise<readonly Task[]>;
+  /** Replaces attributes of a row behind the store's back. */
+  spoil(key: Key, attributes: Readonly<Record<string, unknown>>): Promise<void>;
   /** Every row of the state table, sorted, as text. */
   dump(): Promise<string[]>;
   stop(): Promise<void>;
@@ -183,6 +186,7 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
   const reconcile = (key: JobKey, over: Partial<Store> = {}, remainingMs: RemainingTime = plenty) =>
     reconcileJob(key, remainingMs, { store: { ...store, ...over }, ...common });
   const stream = await openStream(tables);
+  const documents = DynamoDBDocumentClient.from(tables.client);
   const past: { records: DynamoDBRecord[]; bodies: { queueUrl: string; body: string }[] } = {
     records: [],
     bodies: [],
@@ -302,6 +306,18 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
     async tasks(key: JobKey) {
       const job = await store.getJob(key);
       return store.listTasks(key, [0, Math.max(0, (job?.instanceSpan ?? 1) - 1)]);
+    },
+    async spoil(Key: Key, attributes: Readonly<Record<string, unknown>>) {
+      const names = Object.keys(attributes);
+      await documents.send(
+        new UpdateCommand({
+          TableName: tables.stateTable,
+          Key,
+          UpdateExpression: `SET ${names.map((name, index) => `#${index} = :${name}`).join(', ')}`,
+          ExpressionAttributeNames: Object.fromEntries(names.map((name, index) => [`#${index}`, name])),
+          ExpressionAttributeValues: Object.fromEntries(names.map((name) => [`:${name}`, attributes[name]])),
+        }),
+      );
     },
     dump: () => dump(tables),
     stop: async () => {
