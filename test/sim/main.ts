@@ -2,12 +2,12 @@
 //             -- --seed S [--trace]      one seed; --trace prints all that happened in it
 //             -- --twice                 each seed twice, and fails if the two runs differ
 //             -- --json                  the totals as one line of JSON
+import './world/install.ts';
 import { parseArgs } from 'node:util';
 import { renderShrunk, renderTotals, Totals } from './report.ts';
 import { runScenario } from './run.ts';
 import { createScenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
-import { installHermetic } from './world/hermetic.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +21,6 @@ const { values } = parseArgs({
   },
 });
 
-installHermetic();
 const startedAt = process.hrtime.bigint();
 const first = Number(values.from);
 const seeds = values.seed?.map(Number) ?? Array.from({ length: Number(values.seeds) }, (_, i) => first + i);

@@ -1,7 +1,4 @@
-// The SDK clients as the functions see them, each bound to one container: commands in, answers and errors out.
-import type { EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import type { SQSClient } from '@aws-sdk/client-sqs';
-import type { DocumentSender } from '../../../shared/store/connection.ts';
+// The SDK's commands as the simulated services carry them out: commands in, answers and errors out.
 import type { MemoryDynamo } from '../model/memory-dynamo.ts';
 import type { Container } from './lambda.ts';
 import type { Queue } from './queue.ts';
@@ -9,32 +6,39 @@ import type { ServiceCall, Services } from './services.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: requests of many shapes
 type Shape = any;
-interface Command {
+export interface Command {
   readonly input: Shape;
+}
+
+export interface ClientDeps {
+  readonly services: Services;
+  readonly dynamo: MemoryDynamo;
+  readonly queues: QueueRegistry;
 }
 
 const writes = new Set(['Put', 'Update', 'Delete', 'TransactWrite', 'BatchWrite', 'BatchExecuteStatement']);
 
-export function documentSender(
+/** Carries out commands of the document client. */
+export function storeCall(
   container: Container,
-  services: Services,
-  dynamo: MemoryDynamo,
-): DocumentSender {
-  const send = (command: Command): Promise<unknown> => {
-    const { input } = command;
-    const operation = command.constructor.name.replace('Command', '');
-    const call: ServiceCall<unknown> = {
-      service: 'store',
-      operation,
-      execute: () => dynamo.execute(operation, input),
-      partly: partlyOf(operation, input, dynamo),
-      isWrite: writes.has(operation),
-      ...(operation === 'TransactWrite' && { transactItems: input.TransactItems.length as number }),
-      describe: () => describe(operation, input),
-    };
-    return services.call(container, call);
-  };
-  return { send } as unknown as DocumentSender;
+  { services, dynamo }: ClientDeps,
+  command: Command,
+): Promise<unknown> {
+  const { input } = command;
+  const operation = operationOf(command);
+  return services.call(container, {
+    service: 'store',
+    operation,
+    execute: () => dynamo.execute(operation, input),
+    partly: partlyOf(operation, input, dynamo),
+    isWrite: writes.has(operation),
+    ...(operation === 'TransactWrite' && { transactItems: input.TransactItems.length as number }),
+    describe: () => describe(operation, input),
+  });
+}
+
+function operationOf(command: Command): string {
+  return command.constructor.name.replace('Command', '');
 }
 
 /** The first part of the request carried out, the rest named in the answer. */
@@ -103,28 +107,30 @@ export interface QueueRegistry {
   create(name: string): Queue;
 }
 
-export function sqsClient(container: Container, services: Services, queues: QueueRegistry): SQSClient {
-  const send = (command: Command): Promise<unknown> => {
-    const { input } = command;
-    const operation = command.constructor.name.replace('Command', '');
-    return services.call(container, {
-      service: 'queue',
-      operation,
-      execute: () => sqsRequest(operation, input, queues),
-      ...(operation === 'SendMessageBatch' && {
-        partly: (share: number) => {
-          const entries = input.Entries as Shape[];
-          const done = Math.floor(share * entries.length);
-          sqsRequest(operation, { ...input, Entries: entries.slice(0, done) }, queues);
-          return { Failed: entries.slice(done).map(({ Id }) => ({ Id, Code: 'ServiceUnavailable' })) };
-        },
-      }),
-      isWrite: true,
-      describe: () =>
-        `${input.QueueUrl ?? input.QueueName} ${(input.Entries ?? []).map((e: Shape) => e.MessageBody)}`,
-    });
-  };
-  return { send } as unknown as SQSClient;
+/** Carries out commands of the SQS client. */
+export function queueCall(
+  container: Container,
+  { services, queues }: ClientDeps,
+  command: Command,
+): Promise<unknown> {
+  const { input } = command;
+  const operation = operationOf(command);
+  return services.call(container, {
+    service: 'queue',
+    operation,
+    execute: () => sqsRequest(operation, input, queues),
+    ...(operation === 'SendMessageBatch' && {
+      partly: (share: number) => {
+        const entries = input.Entries as Shape[];
+        const done = Math.floor(share * entries.length);
+        sqsRequest(operation, { ...input, Entries: entries.slice(0, done) }, queues);
+        return { Failed: entries.slice(done).map(({ Id }) => ({ Id, Code: 'ServiceUnavailable' })) };
+      },
+    }),
+    isWrite: true,
+    describe: () =>
+      `${input.QueueUrl ?? input.QueueName} ${(input.Entries ?? []).map((e: Shape) => e.MessageBody)}`,
+  });
 }
 
 function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unknown {
@@ -139,6 +145,12 @@ function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unk
         return { Body: body, ReceiptHandle: id, Attributes: { SentTimestamp: String(sentAt) } };
       }),
     };
+  }
+  if (operation === 'ChangeMessageVisibilityBatch') {
+    for (const { ReceiptHandle, VisibilityTimeout } of input.Entries as Shape[]) {
+      queue.changeVisibility(ReceiptHandle, VisibilityTimeout * 1000);
+    }
+    return { Failed: [] };
   }
   if (operation === 'DeleteMessageBatch') {
     queue.deleteIds((input.Entries as Shape[]).map(({ ReceiptHandle }) => ReceiptHandle));
@@ -157,20 +169,16 @@ function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unk
   return { Successful: [], Failed: [] };
 }
 
-export function eventClient(
+/** Carries out commands of the EventBridge client; nobody listens. */
+export function busCall(
   container: Container,
-  services: Services,
-  publish: (detailType: string, detail: Shape) => void,
-): EventBridgeClient {
-  const send = ({ input }: Command): Promise<unknown> =>
-    services.call(container, {
-      service: 'bus',
-      operation: 'PutEvents',
-      execute: () => {
-        for (const { DetailType, Detail } of input.Entries) publish(DetailType, JSON.parse(Detail));
-        return { Entries: (input.Entries as Shape[]).map(() => ({})) };
-      },
-      isWrite: true,
-    });
-  return { send } as unknown as EventBridgeClient;
+  { services }: ClientDeps,
+  { input }: Command,
+): Promise<unknown> {
+  return services.call(container, {
+    service: 'bus',
+    operation: 'PutEvents',
+    execute: () => ({ Entries: (input.Entries as Shape[]).map(() => ({})) }),
+    isWrite: true,
+  });
 }

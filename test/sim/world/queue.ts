@@ -125,6 +125,12 @@ export class Queue {
     this.delete(this.#messages.filter(({ id }) => gone.has(id)));
   }
 
+  /** As the request of that name; a message that is gone is no error. */
+  changeVisibility(id: string, delayMs: number): void {
+    const message = this.#messages.find((one) => one.id === id);
+    if (message) this.show([message], this.#scheduler.now + delayMs);
+  }
+
   /** Makes messages visible at a time of one's own choice. */
   show(messages: readonly QueueMessage[], at: number): void {
     for (const message of messages) message.visibleAt = at;

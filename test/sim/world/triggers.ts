@@ -85,11 +85,15 @@ export class QueueWorker {
     }
     trace.note(`${this.#queue.name} -> ${this.#fn.name}`, () => messages.map(({ body }) => body).join(' '));
     this.#running++;
-    const invocation = lambda.invoke(this.#fn, { Records: messages.map(recordOf) }, (outcome) => {
-      this.#running--;
-      this.#finish(messages, outcome, fault?.kind === 'duplicate');
-      this.#arm();
-    });
+    const invocation = lambda.invoke(
+      this.#fn,
+      { Records: messages.map((message) => recordOf(message, this.#queue)) },
+      (outcome) => {
+        this.#running--;
+        this.#finish(messages, outcome, fault?.kind === 'duplicate');
+        this.#arm();
+      },
+    );
     if (fault?.kind === 'crash') {
       scheduler.after(Math.floor(faults.detail(fault) * 100), () => lambda.crash(invocation));
     }
@@ -107,12 +111,14 @@ export class QueueWorker {
   }
 }
 
-function recordOf(message: QueueMessage): SQSRecord {
+function recordOf(message: QueueMessage, queue: Queue): SQSRecord {
   const attributes = {
     SentTimestamp: String(message.sentAt),
     ApproximateReceiveCount: String(message.receives),
   };
-  return { messageId: message.id, body: message.body, attributes } as unknown as SQSRecord;
+  const { id, body } = message;
+  const eventSourceARN = `arn:aws:sqs:eu-central-1:123456789012:${queue.name}`;
+  return { messageId: id, receiptHandle: id, body, attributes, eventSourceARN } as unknown as SQSRecord;
 }
 
 const lanes = 4;

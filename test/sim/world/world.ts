@@ -5,7 +5,14 @@ import type { TaskLaunch } from '../../../shared/model/protocol.ts';
 import { notesTable, stateTable } from '../../../shared/store/tables.ts';
 import { type ItemChange, MemoryDynamo, type StreamEntry } from '../model/memory-dynamo.ts';
 import { type AgentNetwork, type AgentTimings, realTimings, SimAgent } from './agent.ts';
-import { documentSender, eventClient, type QueueRegistry, sqsClient } from './clients.ts';
+import {
+  busCall,
+  type ClientDeps,
+  type Command,
+  type QueueRegistry,
+  queueCall,
+  storeCall,
+} from './clients.ts';
 import { type FaultPlan, Faults, netFaults } from './faults.ts';
 import { createFunctions, queueNames, tableNames } from './functions.ts';
 import { useSources } from './hermetic.ts';
@@ -45,6 +52,13 @@ export interface ApiAnswer {
   readonly body: any;
 }
 
+const calls = {
+  store: storeCall,
+  queue: queueCall,
+  bus: busCall,
+  workflows: () => Promise.reject(new Error('updates are not simulated')),
+};
+
 const agentQueue = { visibilityMs: 30_000, retentionMs: 3600_000 };
 
 export class World {
@@ -66,7 +80,6 @@ export class World {
   /** `FROM>TO` of every report refused by the task machine. */
   readonly refused = new Set<string>();
   readonly #options: WorldOptions;
-  #ids = 0;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -116,36 +129,26 @@ export class World {
   }
 
   #createFunctions() {
-    const { scheduler } = this;
-    const registry: QueueRegistry = {
+    const { services, dynamo } = this;
+    const queues: QueueRegistry = {
       get: (name) => this.queues.get(name),
       create: (name) => this.queues.get(name) ?? this.#agentQueue(name),
     };
-    const random = this.random.fork('functions');
-    return createFunctions({
-      documents: (container) => documentSender(container, this.services, this.dynamo),
-      sqs: (container) => sqsClient(container, this.services, registry),
-      events: (container) => eventClient(container, this.services, () => {}),
-      clock:
-        ({ skewMs }) =>
-        () =>
-          scheduler.now + skewMs,
-      ids: () => (++this.#ids).toString(36).padStart(8, '0'),
-      random: () => random.next(),
-      log: {
-        info: () => {},
-        warn: (message, fields) => this.#log(message, fields),
-        error: (message, fields) => this.#log(message, fields),
+    const deps: ClientDeps = { services, dynamo, queues };
+    return createFunctions((container) => ({
+      skewMs: container.skewMs,
+      send: (service, command) => calls[service](container, deps, command as Command),
+      log: (level, message, fields) => {
+        if (level !== 'info') this.#log(message, fields);
       },
-      meter: { count: () => {}, millis: () => {} },
-    });
+    }));
   }
 
-  #log(message: string, fields?: Record<string, unknown>): void {
+  #log(message: string, fields: Readonly<Record<string, unknown>>): void {
     const general = message.replaceAll(/agent \S+|work on \S+ \S+/g, '...');
     this.logged.set(general, (this.logged.get(general) ?? 0) + 1);
-    if (fields?.from && fields.to) this.refused.add(`${fields.from as string}>${fields.to as string}`);
-    this.trace.note('log', () => `${message} ${(fields?.error as Error | undefined)?.message ?? ''}`);
+    if (fields.from && fields.to) this.refused.add(`${fields.from as string}>${fields.to as string}`);
+    this.trace.note('log', () => `${message} ${(fields.error as Error | undefined)?.message ?? ''}`);
   }
 
   #createQueues(triggers: TriggerDeps): void {
