@@ -39,7 +39,7 @@ export const queueNames = {
   intake: 'intake',
   heartbeats: 'heartbeats',
 };
-export const workflowArn = 'arn:aws:states:eu-central-1:123456789012:stateMachine:updates';
+const workflowArn = 'arn:aws:states:eu-central-1:123456789012:stateMachine:updates';
 
 const base: StoreEnv = {
   BOREALIS_CLUSTER: cluster,
