@@ -34,7 +34,7 @@ export function createSession(io: Io, options: GlobalOptions): Session {
   const address = resolveApi(options.api, io.env);
   const aws = awsOf(options, address.url, io.env);
   const fetch = chooseFetch(options.auth, address.url, aws, io.env, out.warn);
-  const client = createApiClient({ baseUrl: address.url, trace: out.trace, fetch });
+  const client = createApiClient({ baseUrl: address.url, trace: out.trace, say: out.say, fetch });
   let asked: Promise<string> | undefined;
   const cluster = (): Promise<string> => {
     asked ??= client.call('version', { signal: io.signal }).then((answer) => answer.cluster);

@@ -2,7 +2,7 @@
 // misspelt key fails the synth with a message that names it, so a typo never ships.
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
-import type { ApiEnv } from '../shared/api/env.ts';
+import { type ApiEnv, defaultBacklogLimit } from '../shared/api/env.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import { taskTimeoutsSchema } from '../shared/model/task-timeouts.ts';
 import { type AgentsSettings, agentsSettingRows, readAgentsSettings } from './agents-settings.ts';
@@ -27,6 +27,10 @@ export interface Settings {
   readonly keepData: boolean;
   /** Verdicts after which an execution of the update workflow hands over to the next, 1 to 1,500. */
   readonly updateTurns: number;
+  /** Tasks of one pool that may wait; beyond that submissions are refused (functions/api/admission.ts). */
+  readonly backlogLimit: number;
+  /** Requests a second that each route takes, and each of those routes that bring new work. */
+  readonly rates: { readonly api: number; readonly submit: number };
   /** How long CloudWatch keeps what the functions log, days; one of those CloudWatch offers. */
   readonly logRetentionDays: number;
   readonly alarms: AlarmSettings;
@@ -58,6 +62,9 @@ const known = [
   'agentLostAfterSecs',
   'updateTurns',
   'taskTimeouts',
+  'backlogLimit',
+  'apiRate',
+  'submitRate',
   'logRetentionDays',
   'alarmTopic',
   'alarmEmail',
@@ -113,6 +120,11 @@ export function readSettings(node: Node): Settings {
     taskTimeouts: timeouts(node),
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
     updateTurns: updateTurns(node),
+    backlogLimit: wholeNumber(node, 'backlogLimit', { fallback: defaultBacklogLimit, most: 1_000_000 }),
+    rates: {
+      api: wholeNumber(node, 'apiRate', { fallback: 2_000, most: 10_000 }),
+      submit: wholeNumber(node, 'submitRate', { fallback: 500, most: 10_000 }),
+    },
     logRetentionDays: logRetention(node),
     alarms: alarmSettings(node),
     ...restoredTables(node),
@@ -198,6 +210,16 @@ function timeouts(node: Node): string {
   const parsed = taskTimeoutsSchema.safeParse(value);
   if (parsed.success) return value;
   throw invalid(`${prefix}taskTimeouts`, `is wrong: ${parsed.error.issues[0]?.message}`);
+}
+
+function wholeNumber(
+  node: Node,
+  name: string,
+  { fallback, most }: { readonly fallback: number; readonly most: number },
+): number {
+  const value = Number(text(node, name, String(fallback)));
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw invalid(prefix + name, `must be a whole number from 1 to ${most}`);
 }
 
 function seconds(

@@ -21,6 +21,8 @@ export interface LocalStackOptions {
   readonly cluster?: string;
   /** Modules that export `addStacks(app)`: CDK stacks of yours that run beside those of Borealis. @default none */
   readonly stacks?: readonly string[];
+  /** Settings as `cdk deploy -c` takes them, such as `borealis:backlogLimit`. @default none */
+  readonly context?: Readonly<Record<string, string>>;
   /** Gets log lines of handlers, pollers and engines. @default dropped */
   readonly log?: (line: string) => void;
 }
@@ -77,7 +79,10 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
   });
   try {
     const [templates] = await Promise.all([
-      timed('synthesised', synthesise({ cluster, stacks: options.stacks ?? [] }, log)),
+      timed(
+        'synthesised',
+        synthesise({ cluster, stacks: options.stacks ?? [], context: options.context ?? {} }, log),
+      ),
       timed('engines', engines.start()),
     ]);
     const around = {

@@ -11,11 +11,14 @@ import type { Clock, IdSource } from '../../shared/lib/ports.ts';
 import type { StoreOf, StoreUser } from '../../shared/store/rights.ts';
 import type { ConfigCache } from '../launch.ts';
 import type { Log } from '../ports.ts';
+import type { Admission } from './admission.ts';
 
 /** What handlers need; `U` is the function they run in, which says what of the store there is. */
 export interface DepsOf<U extends StoreUser> {
   readonly store: StoreOf<U>;
   readonly configs: ConfigCache;
+  /** Says no to more work than the installation is to hold. */
+  readonly admission: Admission;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly log: Log;

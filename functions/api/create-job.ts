@@ -4,7 +4,8 @@ import type { Accepted } from '../../shared/api/views.ts';
 import { desiredCount, needsReconcile, newJob } from '../../shared/domain/job/desired.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import { contentId } from '../../shared/lib/hash.ts';
-import type { Job } from '../../shared/model/job.ts';
+import { countInstances } from '../../shared/model/instance-ranges.ts';
+import type { Job, JobSubmission } from '../../shared/model/job.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { isActive } from '../../shared/model/task.ts';
 import { checkConfigs } from './check-configs.ts';
@@ -20,6 +21,7 @@ export const createJob: ResourceHandler<'createJob', ChangeDeps> = async (reques
   const submission = request.body;
   checkKey(request.params, submission);
   checkConfigs(submission);
+  await deps.admission.admit(demandOf(submission));
   const token = clientToken(request.headers, submission);
   const configIds = submission.configs.map(({ task }) => contentId(task));
   const configs = new Map(submission.configs.map(({ task }, index) => [configIds[index] ?? '', task]));
@@ -62,6 +64,15 @@ async function accepted(job: Job, deps: ChangeDeps): Promise<Accepted> {
     job: view,
     message: `job ${view.key} is accepted; its ${view.instances} instances are being created`,
   };
+}
+
+/** Instances by the pool that has to take them. */
+function demandOf({ configs }: JobSubmission): ReadonlyMap<string, number> {
+  const demand = new Map<string, number>();
+  for (const { instances, task } of configs) {
+    demand.set(task.pool, (demand.get(task.pool) ?? 0) + countInstances(instances));
+  }
+  return demand;
 }
 
 function checkKey(path: JobKey, body: JobKey): void {

@@ -57,6 +57,8 @@ export const addInstances: ResourceHandler<'addInstances', ChangeDeps> = (reques
       );
     }
     const next = withAdded(job, body.count, template, deps.clock());
+    const { pool } = await deps.configs.get(job, next.desired.at(-1)?.configId ?? '');
+    await deps.admission.admit(new Map([[pool, body.count]]));
     return { next, message: `${body.count} instances are being added` };
   });
 

@@ -4,6 +4,7 @@ import { apiEnvSchema, parseEnv, silentAfter } from '../../shared/api/env.ts';
 import { createStore } from '../clients/store.ts';
 import { createConfigCache } from '../launch.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { createAdmission } from './admission.ts';
 import { createApi } from './app.ts';
 
 /** Wires the API to the services the environment names. */
@@ -14,6 +15,7 @@ export function createHandler(environment: Environment) {
   return createApi({
     store,
     configs: createConfigCache(store),
+    admission: createAdmission({ store, clock: platform.clock, log, limit: env.BACKLOG_LIMIT }),
     clock: platform.clock,
     ids: platform.ids,
     log,

@@ -4,6 +4,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import packageJson from '../../package.json' with { type: 'json' };
 import { commandsEnvSchema, parseEnv } from '../../shared/api/env.ts';
 import { quietLogger } from '../../shared/store/quiet-logger.ts';
+import { createAdmission } from '../api/admission.ts';
 import { createEventPort } from '../clients/event-port.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
@@ -21,6 +22,7 @@ export function createHandler(environment: Environment) {
   const deps = {
     store,
     configs: createConfigCache(store),
+    admission: createAdmission({ store, clock: platform.clock, log, limit: env.BACKLOG_LIMIT }),
     messages: createMessagePort(createSqsClient()),
     events: createEventPort(
       new EventBridgeClient({ maxAttempts: 5, logger: quietLogger }),

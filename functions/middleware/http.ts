@@ -111,6 +111,7 @@ function problemResponse(thrown: unknown, requestId: string, log: Log): HttpResu
     code: error.code,
     detail: error.message,
     requestId,
+    ...(error.retryAfterSecs !== undefined && { retryAfterSecs: error.retryAfterSecs }),
     ...(Object.keys(error.details).length > 0 && { details: { ...error.details } }),
   };
   return {
@@ -118,7 +119,7 @@ function problemResponse(thrown: unknown, requestId: string, log: Log): HttpResu
     headers: {
       ...securityHeaders,
       'content-type': 'application/problem+json',
-      ...(error.retryable && { 'retry-after': '1' }),
+      ...(error.retryAfterSecs !== undefined && { 'retry-after': String(error.retryAfterSecs) }),
     },
     body: JSON.stringify(problem),
   };

@@ -69,13 +69,18 @@ export class ControlPlaneStack extends Stack {
       // API Gateway waits 30 s.
       timeout: Duration.seconds(29),
       memoryMb: 1024,
-      environment: { ...base, AGENT_IDENTITY: settings.agentIdentity },
+      environment: {
+        ...base,
+        AGENT_IDENTITY: settings.agentIdentity,
+        BACKLOG_LIMIT: settings.backlogLimit,
+      },
     });
     grantStore(api, state.tables, 'api');
     return new HttpRoutes(this, 'Http', {
       name: `borealis-${settings.cluster}`,
       handler: api,
       auth: settings.auth,
+      rates: settings.rates,
     });
   }
 
@@ -239,6 +244,7 @@ export class ControlPlaneStack extends Stack {
         EVENT_BUS_NAME: state.bus.eventBusName,
         COMMAND_DEAD_LETTERS_URL: state.commands.deadLetters.queueUrl,
         COMMAND_TRIES: commandTries,
+        BACKLOG_LIMIT: settings.backlogLimit,
       },
     });
     grantStore(commands, state.tables, 'commands');

@@ -7,6 +7,7 @@ import type { RoutePlan } from '../template/plan.ts';
 import { answerFor, eventFor, type HttpAnswer, type LocalCaller } from './http-event.ts';
 import type { Invoker } from './invoker.ts';
 import { routerFor } from './routes.ts';
+import { createThrottle } from './throttle.ts';
 
 export interface HttpServerOptions {
   /** 0 = any free one. */
@@ -70,6 +71,7 @@ function listen(server: Server, port: number): Promise<number> {
 
 function answerer(options: HttpServerOptions): (request: IncomingMessage) => Promise<HttpAnswer> {
   const router = routerFor(options.routes);
+  const throttle = createThrottle(() => performance.now());
   const caller: LocalCaller = { accountId: options.accountId, userName: localUser() };
   return async (incoming) => {
     const url = incoming.url ?? '/';
@@ -78,6 +80,10 @@ function answerer(options: HttpServerOptions): (request: IncomingMessage) => Pro
     const match = router(incoming.method ?? 'GET', path);
     if (match === undefined) return message(404, 'Not Found');
     if (match === 'badPath') return message(400, 'Bad Request');
+    if (!throttle(match.route)) {
+      incoming.resume();
+      return message(429, 'Too Many Requests');
+    }
     const body = await readBody(incoming);
     if (body === undefined) return message(413, 'Request Entity Too Large', { connection: 'close' });
     const event = eventFor(

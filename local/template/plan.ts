@@ -44,6 +44,8 @@ export interface RoutePlan {
   readonly path: string;
   readonly functionArn: string;
   readonly authorization: string;
+  /** Requests a second, and at once; absent = as many as come. */
+  readonly throttle?: { readonly rate: number; readonly burst: number };
 }
 
 export interface QueueMappingPlan {
@@ -116,7 +118,11 @@ export function planFrom(templates: Templates, around: Surroundings): LocalPlan 
     tables: all('AWS::DynamoDB::Table').map(tablePlan),
     queues,
     functions: all('AWS::Lambda::Function').map(functionPlan),
-    routes: routePlans(all('AWS::ApiGatewayV2::Route'), all('AWS::ApiGatewayV2::Integration')),
+    routes: routePlans(
+      all('AWS::ApiGatewayV2::Route'),
+      all('AWS::ApiGatewayV2::Integration'),
+      all('AWS::ApiGatewayV2::Stage'),
+    ),
     queueMappings: enabled.filter((mapping) => 'queue' in mapping),
     streamMappings: enabled.filter((mapping) => 'streamArn' in mapping),
     schedules: all('AWS::Scheduler::Schedule').flatMap(schedulePlan),
@@ -185,7 +191,9 @@ function functionPlan(resource: LocatedResource): FunctionPlan {
 function routePlans(
   routes: readonly LocatedResource[],
   integrations: readonly LocatedResource[],
+  stages: readonly LocatedResource[],
 ): RoutePlan[] {
+  const throttleOf = throttles(stages);
   const functionOf = new Map(
     integrations.map((resource) => [resource.ref(), read(resource, shape.integration).IntegrationUri]),
   );
@@ -196,8 +204,25 @@ function routePlans(
       throw refusal(resource, `${route.Target} is not an integration of the app`);
     const [method = '', path = ''] =
       route.RouteKey === '$default' ? ['ANY', '$default'] : route.RouteKey.split(' ');
-    return { routeKey: route.RouteKey, method, path, functionArn, authorization: route.AuthorizationType };
+    const throttle = throttleOf(route.RouteKey);
+    return {
+      routeKey: route.RouteKey,
+      method,
+      path,
+      functionArn,
+      authorization: route.AuthorizationType,
+      ...(throttle && { throttle }),
+    };
   });
+}
+
+/** The rates of the one stage, by route key; a route without its own has the stage's. */
+function throttles(stages: readonly LocatedResource[]): (routeKey: string) => RoutePlan['throttle'] {
+  const [stage] = stages.map((resource) => read(resource, shape.stage));
+  return (routeKey) => {
+    const limits = stage?.RouteSettings?.[routeKey] ?? stage?.DefaultRouteSettings;
+    return limits && { rate: limits.ThrottlingRateLimit, burst: limits.ThrottlingBurstLimit };
+  };
 }
 
 function mappingPlan(

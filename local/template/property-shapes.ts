@@ -85,6 +85,21 @@ export const route = z.strictObject({
   OperationName: unused,
 });
 
+const routeSettings = z.strictObject({
+  ThrottlingRateLimit: z.coerce.number().positive(),
+  ThrottlingBurstLimit: whole,
+});
+
+export const stage = z.strictObject({
+  ApiId: unused,
+  StageName: z.literal('$default'),
+  AutoDeploy: flag,
+  AccessLogSettings: unused,
+  DefaultRouteSettings: routeSettings.optional(),
+  RouteSettings: z.record(z.string(), routeSettings).optional(),
+  Tags: unused,
+});
+
 export const eventSourceMapping = z.strictObject({
   EventSourceArn: z.string(),
   FunctionName: z.string(),

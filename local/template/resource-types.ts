@@ -76,6 +76,7 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
   },
   'AWS::ApiGatewayV2::Route': { ref: id, attributes: {} },
   'AWS::ApiGatewayV2::Integration': { ref: id, attributes: {} },
+  'AWS::ApiGatewayV2::Stage': { ref: id, attributes: {} },
   'AWS::Scheduler::Schedule': {
     ref: named('Name'),
     attributes: { Arn: arn('scheduler', (name) => `schedule/default/${name}`, 'Name') },
@@ -95,7 +96,6 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
     ref: stateMachineArn,
     attributes: { Arn: stateMachineArn, Name: named('StateMachineName') },
   },
-  'AWS::ApiGatewayV2::Stage': inert('there is one stage, and it is deployed'),
   'AWS::CDK::Metadata': inert('for AWS only'),
   'AWS::CloudWatch::Alarm': inert('nobody is on call for a laptop', named('AlarmName'), {
     Arn: arn('cloudwatch', (name) => `alarm:${name}`, 'AlarmName'),

@@ -13,6 +13,8 @@ export interface SynthRequest {
   readonly cluster: string;
   /** Modules that export `addStacks(app)`: more stacks beside those of Borealis. */
   readonly stacks: readonly string[];
+  /** More CDK context, such as `borealis:backlogLimit`. */
+  readonly context: Readonly<Record<string, string>>;
 }
 
 /** The templates for a cluster, without authorisation and with capacity metering, as the embedded stack wants them. */
@@ -25,7 +27,10 @@ export async function synthTemplates(request: SynthRequest): Promise<Templates> 
   }
 }
 
-async function synthInto(outdir: string, { cluster, stacks: files }: SynthRequest): Promise<Templates> {
+async function synthInto(
+  outdir: string,
+  { cluster, stacks: files, context }: SynthRequest,
+): Promise<Templates> {
   const app = new App({
     outdir,
     context: {
@@ -34,6 +39,7 @@ async function synthInto(outdir: string, { cluster, stacks: files }: SynthReques
       'borealis:cluster': cluster,
       'borealis:auth': 'none',
       'borealis:meter': 'true',
+      ...context,
     },
     analyticsReporting: false,
   });

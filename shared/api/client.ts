@@ -24,9 +24,18 @@ export interface ApiClientOptions {
   readonly fetch?: typeof globalThis.fetch;
   /** Told of every try, for `--verbose`. */
   readonly trace?: (line: string) => void;
+  /** All pauses together for an API that says it takes no more at this moment, milliseconds. Default 60,000. */
+  readonly patienceMs?: number;
+  /** Told when the API takes no more at this moment and a further try follows later. */
+  readonly say?: (line: string) => void;
   /** Pause before a further try; replaced in tests. */
-  readonly sleep?: (ms: number) => Promise<void>;
+  readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
+  /** 0 to 1, spreads the tries of many clients; replaced in tests. */
+  readonly random?: () => number;
 }
+
+/** A longer hint is not one to be waited for. */
+const maxRetryAfterSecs = 3_600;
 
 type Given<T> = keyof T extends never ? undefined : T;
 /** What a call of one route takes: its path parameters, query and body, and how to treat repeats. */
@@ -76,17 +85,51 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
 async function sendWithRetries(attempt: Attempt, options: ApiClientOptions): Promise<string> {
   const repeatable = attempt.method === 'GET' || attempt.idempotencyKey !== undefined;
   const retries = repeatable ? (options.retries ?? 3) : 0;
-  for (let tries = 0; ; tries += 1) {
+  const patience = { leftMs: options.patienceMs ?? 60_000, tries: 0 };
+  let failures = 0;
+  const pauseAfter = (error: BorealisError): number | undefined => {
+    if (isNotTaken(error)) return pauseOfRefusal(error, patience, options);
+    return error.retryable && failures < retries ? 200 * 2 ** failures++ : undefined;
+  };
+  for (;;) {
     try {
       return await send(attempt, options);
     } catch (error) {
-      const again = error instanceof BorealisError && error.retryable && tries < retries;
-      if (!again || attempt.signal?.aborted) throw error;
-      const pauseMs = 200 * 2 ** tries;
+      if (!(error instanceof BorealisError) || attempt.signal?.aborted) throw error;
+      const pauseMs = pauseAfter(error);
+      if (pauseMs === undefined) throw error;
       options.trace?.(`${attempt.method} ${attempt.url}: ${error.message}; trying again in ${pauseMs} ms`);
-      await (options.sleep ?? defaultSleep)(pauseMs);
+      await (options.sleep ?? defaultSleep)(pauseMs, attempt.signal);
+      if (attempt.signal?.aborted) throw error;
     }
   }
+}
+
+/** Refused before anything was done, by the gateway or for the backlog: repeating is safe whatever the request is. */
+function isNotTaken(error: BorealisError): boolean {
+  return error.code === 'BACKLOG_FULL' || (error.code === 'THROTTLED' && error.details.from === 'gateway');
+}
+
+/**
+ * As long as the API says, or 1, 2, 4 ... s if it does not, and up to half as long again so that those who were refused
+ * together do not come back together. Undefined if patience does not last.
+ */
+function pauseOfRefusal(
+  error: BorealisError,
+  patience: { leftMs: number; tries: number },
+  { random = Math.random, say }: ApiClientOptions,
+): number | undefined {
+  const hintMs = Math.max(
+    Number(error.retryAfterSecs ?? 1) * 1000,
+    Math.min(16_000, 1000 * 2 ** patience.tries++),
+  );
+  const pauseMs = Math.round(hintMs * (1 + random() / 2));
+  if (pauseMs > patience.leftMs) return undefined;
+  patience.leftMs -= pauseMs;
+  say?.(
+    `the control plane takes no more at this moment (${error.code}); trying again in ${Math.ceil(pauseMs / 1000)} s`,
+  );
+  return pauseMs;
 }
 
 async function send(attempt: Attempt, options: ApiClientOptions): Promise<string> {
@@ -118,13 +161,24 @@ async function send(attempt: Attempt, options: ApiClientOptions): Promise<string
 function problemOf(response: Response, text: string, attempt: Attempt): BorealisError {
   const requestId = response.headers.get('x-request-id') ?? response.headers.get('apigw-requestid');
   const parsed = problemSchema.safeParse(tryJson(text));
-  if (parsed.success && parsed.data.code in errorCodes) {
-    const { code, detail, details } = parsed.data;
+  if (parsed.success && Object.hasOwn(errorCodes, parsed.data.code)) {
+    const { code, detail, details, retryAfterSecs } = parsed.data;
     return new BorealisError(code as ErrorCode, detail, {
-      details: { ...details, requestId: parsed.data.requestId, status: response.status },
+      details: {
+        ...details,
+        ...(retryAfterSecs !== undefined && { retryAfterSecs }),
+        requestId: parsed.data.requestId,
+        status: response.status,
+      },
     });
   }
-  const details = { status: response.status, ...(requestId === null ? {} : { requestId }) };
+  const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
+  const details = {
+    status: response.status,
+    ...(requestId === null ? {} : { requestId }),
+    ...(response.status === 429 && { from: 'gateway' }),
+    ...(retryAfter >= 0 && retryAfter <= maxRetryAfterSecs && { retryAfterSecs: Math.ceil(retryAfter) }),
+  };
   const what = `${attempt.method} ${attempt.url} was answered ${response.status} ${response.statusText}`;
   const shown = parsed.success ? `: ${parsed.data.detail}` : '';
   return new BorealisError(codeOfStatus(response.status), `${what}${shown}`, { details });
@@ -209,6 +263,17 @@ function tryJson(text: string): unknown {
   }
 }
 
-function defaultSleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Ends early when the caller gives up. */
+function defaultSleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }

@@ -4,6 +4,9 @@ import * as z from 'zod';
 import { BorealisError } from '../lib/errors.ts';
 import { taskTimeoutsSchema } from '../model/task-timeouts.ts';
 
+/** Waiting tasks a pool may have before no more work is taken for it. */
+export const defaultBacklogLimit = 100_000;
+
 const base = {
   BOREALIS_CLUSTER: z.string().min(1),
   STATE_TABLE: z.string().min(3),
@@ -23,7 +26,9 @@ export function silentAfter(env: { readonly AGENT_LOST_AFTER_SECS: number }): nu
 
 /** How the identity behind an agent is checked (shared/domain/agent/identity.ts). */
 const identity = { AGENT_IDENTITY: z.enum(['none', 'bound', 'session']) };
-export const apiEnvSchema = z.object({ ...base, ...identity });
+/** Waiting tasks of a pool beyond which no more work is taken (functions/api/admission.ts). */
+const backlog = { BACKLOG_LIMIT: z.coerce.number().int().min(1).default(defaultBacklogLimit) };
+export const apiEnvSchema = z.object({ ...base, ...identity, ...backlog });
 export const fanoutEnvSchema = z.object({
   ...base,
   ...identity,
@@ -65,6 +70,7 @@ export const commandsEnvSchema = z.object({
   EVENT_BUS_NAME: z.string(),
   COMMAND_DEAD_LETTERS_URL: z.string(),
   COMMAND_TRIES: z.coerce.number().int().min(1),
+  ...backlog,
 });
 /** It sends messages to itself while a machine waits to be terminated. */
 export const agentLifecycleEnvSchema = z
@@ -79,7 +85,7 @@ export const agentLifecycleEnvSchema = z
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 
 /** What the environment of every function that uses the store starts with. */
-export type StoreEnv = Omit<ApiEnv, keyof typeof identity>;
+export type StoreEnv = Omit<ApiEnv, keyof typeof identity | keyof typeof backlog>;
 export type ApiEnv = z.input<typeof apiEnvSchema>;
 export type FanoutEnv = z.input<typeof fanoutEnvSchema>;
 export type DrainerEnv = z.input<typeof drainerEnvSchema>;

@@ -185,6 +185,8 @@ export const problemSchema = z.object({
   /** What failed, what is unchanged, what to do next. */
   detail: z.string(),
   requestId: z.string(),
+  /** A further try has a chance after so many seconds; the header `retry-after` says the same. */
+  retryAfterSecs: z.number().int().min(0).optional(),
   details: z.record(z.string(), z.unknown()).optional(),
 });
 export type Problem = z.infer<typeof problemSchema>;

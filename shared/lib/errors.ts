@@ -16,6 +16,7 @@ export const errorCodes = {
   TOKEN_REUSED: { status: 409, exitCode: 6, retryable: false },
   BODY_TOO_LARGE: { status: 413, exitCode: 6, retryable: false },
   THROTTLED: { status: 429, exitCode: 10, retryable: true },
+  BACKLOG_FULL: { status: 429, exitCode: 10, retryable: true },
   INTERNAL: { status: 500, exitCode: 20, retryable: true },
   UNAVAILABLE: { status: 503, exitCode: 7, retryable: true },
   TIMEOUT: { status: 504, exitCode: 9, retryable: true },
@@ -51,6 +52,13 @@ export class BorealisError extends Error {
 
   get retryable(): boolean {
     return errorCodes[this.code].retryable;
+  }
+
+  /** After how many seconds a further try has a chance; undefined if none has. */
+  get retryAfterSecs(): number | undefined {
+    if (!this.retryable) return undefined;
+    const { retryAfterSecs } = this.details;
+    return typeof retryAfterSecs === 'number' ? retryAfterSecs : 1;
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import { getAgent, listAgents, listDraining, loadPool } from './read/agents.ts';
+import { countBacklog } from './read/backlog.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled, tokenUse } from './read/jobs.ts';
 import { getReasons, getRoster } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
@@ -121,6 +122,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
 
     listPending: (pool, limit, aside) => listPending(connection, pool, limit, aside),
     countPending: (pool) => countPending(connection, pool),
+    countBacklog: (pool, enough) => countBacklog(connection, pool, enough),
     assign: (inputs) => assignTasks(connection, inputs),
     release: (agentId, releases) => releaseResources(connection, agentId, releases),
     putReasons: (reasons) => putReasons(connection, reasons),

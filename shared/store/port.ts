@@ -256,6 +256,11 @@ export interface Store {
   /** How many tasks of a pool wait, from the same index. */
   countPending(pool: string): Promise<number>;
   /**
+   * What is still to be worked off, counted no further than about `enough`: tasks of a pool that wait, and jobs of all
+   * pools whose newest spec is not carried out. Exact for a small `enough`, else an estimate from one shard of eight.
+   */
+  countBacklog(pool: string, enough: number): Promise<{ readonly tasks: number; readonly jobs: number }>;
+  /**
    * Gives agents their tasks in one transaction of at most 100 rows (a ledger and its tasks for each agent): all are
    * committed or none is. One outcome per input, in order.
    */

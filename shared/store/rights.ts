@@ -54,6 +54,7 @@ export const storeRights = {
 
   listPending: ['pending Query'],
   countPending: ['pending Query'],
+  countBacklog: ['pending Query', 'due Query'],
   assign: ['state UpdateItem'],
   release: ['state UpdateItem', 'state PutItem'],
   putReasons: ['notes BatchWriteItem'],
@@ -86,6 +87,7 @@ export const storeUse = {
   'agent-lifecycle': ['getAgent', 'setAgentMode'],
   api: [
     'bindAgent',
+    'countBacklog',
     'createJob',
     'createUpdate',
     'getAgent',
@@ -111,6 +113,7 @@ export const storeUse = {
     'writeUpdate',
   ],
   commands: [
+    'countBacklog',
     'createJob',
     'createUpdate',
     'getConfigs',

@@ -63,6 +63,40 @@ export function pendingContract(subject: () => StoreUnderTest): void {
     });
   });
 
+  describe('countBacklog', () => {
+    it('counts waiting tasks of the pool and jobs not carried out, exactly where little is enough', async () => {
+      const store = subject().store();
+      const pool = unique('pool');
+      const name = unique('job');
+      const before = await store.countBacklog(pool, 500);
+      expect(before.tasks).toBe(0);
+      await store.insertTasks([...makeTasks(30, { name, pool }), makeTask({ name: unique('job') })]);
+      await store.createJob({ job: makeJob({ name: unique('job') }), configs: new Map() });
+      const after = await store.countBacklog(pool, 500);
+      expect(after.tasks).toBe(30);
+      expect(after.jobs).toBeGreaterThanOrEqual(Math.min(500, before.jobs + 1));
+    });
+
+    it('counts no further than about enough', async () => {
+      const store = subject().store();
+      const pool = unique('pool');
+      await store.insertTasks(makeTasks(300, { name: unique('job'), pool }));
+      const { tasks } = await store.countBacklog(pool, 10);
+      expect(tasks).toBeGreaterThanOrEqual(10);
+      expect(tasks).toBeLessThanOrEqual(80);
+    });
+
+    it('estimates from a part of the tasks where much is enough', async () => {
+      const store = subject().store();
+      const pool = unique('pool');
+      await store.insertTasks(makeTasks(800, { name: unique('job'), pool }));
+      const { tasks } = await store.countBacklog(pool, 100_000);
+      // 100 of 800 are expected in one shard of eight; six standard deviations are 56.
+      expect(tasks).toBeGreaterThan(352);
+      expect(tasks).toBeLessThan(1_248);
+    });
+  });
+
   describe('pendingPools', () => {
     it('names pools while they have a waiting task', async () => {
       const pool = unique('pool');

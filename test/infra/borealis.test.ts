@@ -239,6 +239,33 @@ describe('the HTTP API', () => {
     for (const route of actual) expect(at(route, 'AuthorizationType')).toBe('AWS_IAM');
   });
 
+  it('takes requests up to a rate, and submissions up to one of their own', () => {
+    const stageOf = (all: Map<string, CfnResource>) => {
+      const [stage] = [...all.values()].filter(({ Type }) => Type === 'AWS::ApiGatewayV2::Stage');
+      return stage as CfnResource & { readonly DependsOn?: readonly string[] };
+    };
+    const stage = stageOf(resources);
+    const submit = { ThrottlingRateLimit: 500, ThrottlingBurstLimit: 1000 };
+    expect(stage.Properties).toMatchObject({
+      DefaultRouteSettings: { ThrottlingRateLimit: 2000, ThrottlingBurstLimit: 4000 },
+      RouteSettings: {
+        'POST /jobs/{role}/{environment}/{name}': submit,
+        'POST /jobs/{role}/{environment}/{name}/instances': submit,
+        'POST /jobs/{role}/{environment}/{name}/updates': submit,
+        'POST /jobs/{role}/{environment}/{name}/updates/plan': submit,
+      },
+    });
+    // Each must exist before the stage names it.
+    const keys = Object.keys(at(stage.Properties, 'RouteSettings') as object);
+    const needed = (stage.DependsOn ?? []).map((id) => resources.get(`borealis-test-control-plane/${id}`));
+    expect(needed.flatMap((route) => at(route?.Properties, 'RouteKey') ?? []).toSorted()).toEqual(
+      expect.arrayContaining(keys),
+    );
+    const chosen = stageOf(synth({ 'borealis:apiRate': '70', 'borealis:submitRate': '3' }));
+    expect(at(chosen.Properties, 'DefaultRouteSettings.ThrottlingRateLimit')).toBe(70);
+    expect(JSON.stringify(at(chosen.Properties, 'RouteSettings'))).toContain('"ThrottlingBurstLimit":6');
+  });
+
   it('can be opened on request', () => {
     const open = [...synth({ 'borealis:auth': 'none' }).values()].filter(
       ({ Type }) => Type === 'AWS::ApiGatewayV2::Route',
@@ -361,6 +388,8 @@ describe('context', () => {
     [{ 'borealis:keepData': 'no' }, 'borealis:keepData is "no"; it must be one of true, false'],
     [{ 'borealis:cluster': 'prod-agent' }, '-agent in it is kept for the names of queues'],
     [{ 'borealis:cluster': 'prod-agent-2' }, '-agent in it is kept for the names of queues'],
+    [{ 'borealis:backlogLimit': '0' }, 'borealis:backlogLimit must be a whole number from 1 to 1000000'],
+    [{ 'borealis:submitRate': 'fast' }, 'borealis:submitRate must be a whole number from 1 to 10000'],
     [
       { 'borealis:updateTurns': '0' },
       'borealis:updateTurns is "0"; it must be a whole number from 1 to 1500',

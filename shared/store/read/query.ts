@@ -53,11 +53,12 @@ export async function queryAll(
   return rows;
 }
 
-/** How many rows a query finds, over all its pages. */
+/** How many rows a query finds, over all its pages, or `limit` if there are more. */
 export async function countAll(
   connection: Connection,
   operation: string,
   input: QueryCommandInput,
+  limit = Number.POSITIVE_INFINITY,
 ): Promise<number> {
   let count = 0;
   let start: Record<string, unknown> | undefined;
@@ -65,12 +66,13 @@ export async function countAll(
     const command = new QueryCommand({
       ...input,
       Select: 'COUNT',
+      ...(Number.isFinite(limit) && { Limit: limit - count }),
       ...(start && { ExclusiveStartKey: start }),
     });
     const page = await send<QueryCommandOutput>(connection, operation, 'read', command);
     count += page.Count ?? 0;
     start = page.LastEvaluatedKey;
-  } while (start !== undefined);
+  } while (start !== undefined && count < limit);
   return count;
 }
 

@@ -1,6 +1,7 @@
 // Commands of other services: carried out once, by the functions of the API; refused ones say why, in two places.
 import type { SQSRecord } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAdmission } from '../../../functions/api/admission.ts';
 import { type CommandDeps, processCommands } from '../../../functions/commands/process-commands.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { maxCommandBytes } from '../../../shared/api/commands.ts';
@@ -24,6 +25,7 @@ function deps(over: Partial<Store> = {}): CommandDeps {
   return {
     store,
     configs: createConfigCache(store),
+    admission: createAdmission({ store, clock: () => world.now, log: world.log, limit: 1_000 }),
     clock: () => world.now,
     ids: randomIds,
     identity: 'none',

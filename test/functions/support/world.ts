@@ -11,6 +11,7 @@ import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
 import type { Context, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
 import type { OwnerMemory } from '../../../functions/agent-events/check-senders.ts';
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
+import { createAdmission } from '../../../functions/api/admission.ts';
 import { createApi } from '../../../functions/api/app.ts';
 import { type DrainReport, drainPass } from '../../../functions/drainer/drain-pass.ts';
 import { createJobEnds } from '../../../functions/fanout/job-ends.ts';
@@ -28,6 +29,7 @@ import { fireTimer } from '../../../functions/timers/fire-timer.ts';
 import type { UpdaterDeps } from '../../../functions/updater/deps.ts';
 import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
 import { wakeUpdate } from '../../../functions/updater/wake-update.ts';
+import { defaultBacklogLimit } from '../../../shared/api/env.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultFlapping, type FlappingSettings } from '../../../shared/domain/task/flapping.ts';
 import { defaultTimeouts, type StateTimeouts } from '../../../shared/domain/task/timeouts.ts';
@@ -125,11 +127,16 @@ interface Answer {
 interface WorldOptions {
   /** How the identity behind an agent is checked. */
   readonly identity?: IdentityMode;
+  /** Waiting tasks of a pool beyond which no more work is taken. */
+  readonly backlogLimit?: number;
 }
 
 const plenty = () => 600_000;
 
-export async function createWorld({ identity = 'none' }: WorldOptions = {}): Promise<World> {
+export async function createWorld({
+  identity = 'none',
+  backlogLimit = defaultBacklogLimit,
+}: WorldOptions = {}): Promise<World> {
   const tables = await embeddedEngine();
   const store = tables.store();
   const messages = new FakeQueues();
@@ -162,6 +169,7 @@ export async function createWorld({ identity = 'none' }: WorldOptions = {}): Pro
   const api = createApi({
     store,
     configs,
+    admission: createAdmission({ store, clock, log, limit: backlogLimit }),
     clock,
     ids: randomIds,
     log,

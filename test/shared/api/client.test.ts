@@ -113,6 +113,90 @@ describe('the API client', () => {
     expect(requests).toHaveLength(1);
   });
 
+  describe('when the API takes no more at this moment', () => {
+    const full = (retryAfterSecs: number) =>
+      json(
+        {
+          type: 't',
+          title: 'Backlog full',
+          status: 429,
+          code: 'BACKLOG_FULL',
+          detail: 'full',
+          requestId: 'r-1',
+          retryAfterSecs,
+        },
+        429,
+      );
+    const bare = (headers: Record<string, string> = {}) =>
+      json({ message: 'Too Many Requests' }, 429, headers);
+
+    it('waits as long as it was told, a little longer by chance, says so, and sends even a write again', async () => {
+      const said: string[] = [];
+      const { api, requests, pauses } = client(
+        (_request, times) => (times < 3 ? full(7) : problem(404, 'NOT_FOUND')),
+        { random: () => 0.5, say: (line) => void said.push(line) },
+      );
+      expect((await failure(api.call('killJob', { params: job, body: {} }))).code).toBe('NOT_FOUND');
+      expect(requests).toHaveLength(3);
+      expect(pauses).toEqual([8750, 8750]);
+      expect(said[0]).toBe(
+        'the control plane takes no more at this moment (BACKLOG_FULL); trying again in 9 s',
+      );
+    });
+
+    it('waits ever longer for a gateway that does not say how long', async () => {
+      const { api, pauses } = client((_request, times) => (times < 4 ? bare() : json(version)), {
+        random: () => 0,
+      });
+      expect(await api.call('version')).toEqual(version);
+      expect(pauses).toEqual([1000, 2000, 4000]);
+    });
+
+    it('takes the hint of a header too, unless it is absurd', async () => {
+      for (const [header, pause] of [
+        ['3', 3000],
+        ['9999999', 1000],
+        ['soon', 1000],
+        ['-1', 1000],
+      ] as const) {
+        const { api, pauses } = client(
+          (_request, times) => (times < 2 ? bare({ 'retry-after': header }) : json(version)),
+          { random: () => 0 },
+        );
+        await api.call('version');
+        expect(pauses).toEqual([pause]);
+      }
+    });
+
+    it('gives up with the reason when all pauses together would be longer than its patience', async () => {
+      const { api, requests, pauses } = client(() => full(25), { random: () => 0 });
+      const error = await failure(api.call('killJob', { params: job, body: {} }));
+      expect([error.code, error.retryAfterSecs]).toEqual(['BACKLOG_FULL', 25]);
+      expect(pauses).toEqual([25_000, 25_000]);
+      expect(requests).toHaveLength(3);
+    });
+
+    it('does not repeat a bare write because of a busy store, where it may have happened', async () => {
+      const { api, requests } = client(() => problem(429, 'THROTTLED'));
+      await failure(api.call('killJob', { params: job, body: {} }));
+      expect(requests).toHaveLength(1);
+    });
+
+    it('stops waiting when the caller gives up', async () => {
+      const giveUp = new AbortController();
+      const { api, requests } = client(() => full(5), {
+        sleep: async () => giveUp.abort(),
+      });
+      await expect(api.call('version', { signal: giveUp.signal })).rejects.toThrow('full');
+      expect(requests).toHaveLength(1);
+    });
+  });
+
+  it('takes a code that is none for what its status says', async () => {
+    const { api } = client(() => problem(404, 'constructor'));
+    expect((await failure(api.call('version'))).code).toBe('NOT_FOUND');
+  });
+
   it('refuses an answer of another shape, as from another program on that port', async () => {
     const { api } = client(() => json({ hello: 'world' }));
     expect((await failure(api.call('version'))).message).toContain('is not what this version understands');
