@@ -26,31 +26,41 @@ export function matcherWake(pool: string): OutgoingMessage {
 /** One message group a job: one reconciler at a time. */
 export function reconcileWake(job: JobKey): OutgoingMessage {
   const wake: ReconcileWake = { v: 1, key: jobKeyOnly(job) };
-  return { body: JSON.stringify(wake), groupId: jobGroup(wake.key) };
+  return { body: JSON.stringify(wake), groupId: jobGroup('reconcile', wake.key) };
 }
 
 /** One message group a job: one step of its update at a time. `instances`: where to look, as far as one message goes. */
 export function updateWake(job: JobKey, updateId: string, instances: readonly number[]): OutgoingMessage {
   const key = jobKeyOnly(job);
   const wake: UpdateWake = { v: 1, key, updateId, instances: instances.slice(0, maxHints) };
-  return { body: JSON.stringify(wake), groupId: jobGroup(key) };
+  return { body: JSON.stringify(wake), groupId: jobGroup('update', key) };
 }
 
-function jobGroup(key: JobKey): string {
-  const path = jobPath(key);
-  return path.length <= maxGroupLength ? path : createHash('sha256').update(path).digest('hex');
+/** A job's reconcile does not wait for its update, nor the other way round. */
+function jobGroup(kind: 'reconcile' | 'update', key: JobKey): string {
+  const name = `${kind}:${jobPath(key)}`;
+  return name.length <= maxGroupLength ? name : createHash('sha256').update(name).digest('hex');
 }
 
-/** Pause between passes over the agents that are being emptied: the delay of their queue, seconds. */
-export const drainPauseSecs = 5;
+/** Pause between passes over the agents that are being emptied, seconds. */
+const drainPauseSecs = 5;
 
 /**
- * All wake-ups within one pause are one message, else each cause would start a chain of passes of its own. None gets
- * lost by that: the queue delivers a message a whole pause after it was sent, so after the last of its duplicates.
+ * Asks for a pass over the agents that are being emptied after a pause. Queues in order cannot delay single messages, so
+ * it goes through the timers, and from there as `drainWake`.
  */
-export function drainWake(now: number): OutgoingMessage {
-  const wake: DrainWake = { v: 1, drain: 'agents' };
+export function drainTimer(now: number): OutgoingMessage {
   const slot = Math.floor(now / (drainPauseSecs * 1000));
+  const timer: Timer = { v: 1, kind: 'drain', slot };
+  return { body: JSON.stringify(timer), delaySeconds: drainPauseSecs };
+}
+
+/**
+ * All timers of one slot are one message, else each cause would start a chain of passes of its own. None gets lost by
+ * that: the first of them is passed on a whole slot after it was sent, so after the last of its duplicates was sent.
+ */
+export function drainWake(slot: number): OutgoingMessage {
+  const wake: DrainWake = { v: 1, drain: 'agents' };
   return { body: JSON.stringify(wake), groupId: 'agents', deduplicationId: `agents-${slot}` };
 }
 

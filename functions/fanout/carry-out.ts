@@ -14,7 +14,7 @@ import { isUnreadable } from '../../shared/store/codec/row.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Release, Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
-import { drainWake, matcherWake, reconcileWake, timerMessage, updateWake } from '../messages.ts';
+import { drainTimer, matcherWake, reconcileWake, timerMessage, updateWake } from '../messages.ts';
 import type {
   AgentCommandPort,
   EventPort,
@@ -39,10 +39,8 @@ export interface FanoutDeps extends RefuseDeps {
   readonly workflows: Pick<WorkflowPort, 'start'>;
   readonly queues: {
     readonly matcher: string;
-    readonly reconciler: string;
+    readonly jobs: string;
     readonly timers: string;
-    readonly drainer: string;
-    readonly updater: string;
   };
   readonly clock: () => number;
   readonly random: RandomSource;
@@ -97,7 +95,7 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
       ),
     ),
     guard('waking the drainer', groups.drains.records, () =>
-      deps.messages.send(deps.queues.drainer, groups.drains.items.slice(0, 1)),
+      deps.messages.send(deps.queues.timers, groups.drains.items.slice(0, 1)),
     ),
     mapLimit([...groups.jobs.values()], jobsAtOnce, ({ records, items }) =>
       guard('waking those who work on a job', records, () => wakeForJob(items, deps)),
@@ -191,7 +189,7 @@ function groupEffects(due: readonly Due[], now: number) {
         pools.add(record, effect.pool);
         break;
       case 'drain':
-        drains.add(record, drainWake(now));
+        drains.add(record, drainTimer(now));
         break;
       case 'endCheck':
         ends.add(record, effect.key);
@@ -242,12 +240,9 @@ async function wakeForJob(items: readonly JobItem[], deps: FanoutDeps): Promise<
   const updates = new Set(items.flatMap((item) => (item.kind === 'wakeUpdate' ? [item.updateId] : [])));
   const job = (maybe && !sure) || changed.length > 0 ? await deps.store.getJob(key) : undefined;
   if (changed.length > 0 && job?.updateId !== undefined) updates.add(job.updateId);
-  if (sure || (maybe && job && needsReconcile(job))) {
-    await deps.messages.send(deps.queues.reconciler, [reconcileWake(key)]);
-  }
-  if (updates.size === 0) return;
+  const reconciles = sure || (maybe && job && needsReconcile(job)) ? [reconcileWake(key)] : [];
   const wakes = [...updates].map((updateId) => updateWake(key, updateId, [...new Set(changed)]));
-  await deps.messages.send(deps.queues.updater, wakes);
+  await deps.messages.send(deps.queues.jobs, [...reconciles, ...wakes]);
 }
 
 /** Each job once; after the events of its tasks, so that whoever sees the job end has been told of them before. */

@@ -39,10 +39,8 @@ export function createHandler(environment: Environment) {
     cluster: env.BOREALIS_CLUSTER,
     queues: {
       matcher: env.MATCHER_QUEUE_URL,
-      reconciler: env.RECONCILER_QUEUE_URL,
+      jobs: env.JOBS_QUEUE_URL,
       timers: env.TIMERS_QUEUE_URL,
-      drainer: env.DRAINER_QUEUE_URL,
-      updater: env.UPDATER_QUEUE_URL,
     },
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,

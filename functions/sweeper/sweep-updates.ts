@@ -12,7 +12,7 @@ export interface UpdateSweepDeps {
   readonly store: Pick<Store, 'listDueUpdates' | 'getUpdate' | 'writeUpdate' | 'deferUpdate'>;
   readonly workflows: Pick<WorkflowPort, 'isRunning'>;
   readonly messages: MessagePort;
-  readonly updaterQueueUrl: string;
+  readonly jobsQueueUrl: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -52,7 +52,7 @@ async function lookAt(key: JobKey, updateId: string, deps: UpdateSweepDeps): Pro
   const now = deps.clock();
   if (await deps.workflows.isRunning({ updateId, sequence: stored.sequence })) {
     await deps.store.deferUpdate(stored, now + lookEveryMs);
-    await deps.messages.send(deps.updaterQueueUrl, [updateWake(key, updateId, [])]);
+    await deps.messages.send(deps.jobsQueueUrl, [updateWake(key, updateId, [])]);
     return false;
   }
   // The stream starts it (design D1). If somebody writes the update first, the next sweep looks again.

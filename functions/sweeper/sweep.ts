@@ -23,8 +23,7 @@ export interface SweeperDeps extends DrainerWakeDeps {
   readonly shards: number;
   readonly messages: MessagePort;
   readonly matcherQueueUrl: string;
-  readonly reconcilerQueueUrl: string;
-  readonly updaterQueueUrl: string;
+  readonly jobsQueueUrl: string;
   readonly workflows: UpdateSweepDeps['workflows'];
   readonly timeouts: StateTimeouts;
   readonly flapping: FlappingSettings;
@@ -120,7 +119,7 @@ async function wakeJobs(shards: readonly number[], deps: SweeperDeps): Promise<n
   const jobs = await mapLimit(shards, shardsAtOnce, (shard) =>
     deps.store.listUnreconciled(shard, deps.clock(), pageSize),
   );
-  await deps.messages.send(deps.reconcilerQueueUrl, jobs.flat().map(reconcileWake));
+  await deps.messages.send(deps.jobsQueueUrl, jobs.flat().map(reconcileWake));
   return jobs.flat().length;
 }
 

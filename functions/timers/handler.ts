@@ -1,18 +1,16 @@
-// Delayed messages as a Lambda function: each is one look at one task.
+// Delayed messages as a Lambda function: each is one look at one task, or a pass over agents that is due.
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { parseEnv, timersEnvSchema } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
 import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
-import { timerSchema } from '../../shared/model/wake.ts';
 import { createAgentCommandPort } from '../clients/agent-commands.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createRedelivery, redelivered } from '../clients/redelivery.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { workerChain } from '../middleware/worker.ts';
-import { processGroups } from '../queue-batch.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
-import { fireTimer } from './fire-timer.ts';
+import { processTimers } from './process-timers.ts';
 
 /** Wires the timers to the services the environment names. */
 export function createHandler(environment: Environment) {
@@ -25,6 +23,7 @@ export function createHandler(environment: Environment) {
     messages,
     agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
     timersQueueUrl: env.TIMERS_QUEUE_URL,
+    jobsQueueUrl: env.JOBS_QUEUE_URL,
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
     log,
@@ -32,17 +31,7 @@ export function createHandler(environment: Environment) {
   };
   const redeliver = createRedelivery(sqs, log);
   return workerChain<SQSEvent, SQSBatchResponse>(logger, metrics, (event) =>
-    redelivered(
-      event,
-      processGroups(event, {
-        schema: timerSchema,
-        groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
-        fieldsOf: ({ taskId }) => ({ taskId }),
-        log,
-        work: (timer) => fireTimer(timer, deps),
-      }),
-      redeliver,
-    ),
+    redelivered(event, processTimers(event, deps), redeliver),
   );
 }
 

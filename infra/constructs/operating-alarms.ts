@@ -118,9 +118,10 @@ function backlogAlarms({ cluster }: Watched): AlarmOf[] {
       ...limits,
     },
     {
-      entry: 'reconciler-backlog',
-      meaning: 'A job has waited for its reconcile for 5 minutes: its tasks are not made or ended.',
-      metric: age('reconciler.fifo'),
+      entry: 'jobs-backlog',
+      meaning:
+        'Work on a job has waited for 5 minutes: its tasks are not made or ended, or its update stands still.',
+      metric: age('jobs.fifo'),
       ...limits,
     },
     {

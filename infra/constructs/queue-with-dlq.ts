@@ -13,8 +13,6 @@ export interface QueueWithDlqProps {
   readonly name: string;
   /** Ordered per message group, high throughput; the sender gives the deduplication id. @default false */
   readonly fifo?: boolean;
-  /** How long a sent message stays hidden, whoever sends it. @default not at all */
-  readonly deliveryDelay?: Duration;
   /** How long a received message stays hidden; not less than the timeout of the function that works on it. */
   readonly visibilityTimeout: Duration;
   /** Tries before a message counts as undeliverable. @default 10 */
@@ -56,7 +54,6 @@ export class QueueWithDlq extends Construct {
       queueName: this.names.queue,
       visibilityTimeout: props.visibilityTimeout,
       retentionPeriod: Duration.days(4),
-      ...(props.deliveryDelay === undefined ? {} : { deliveryDelay: props.deliveryDelay }),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: props.maxReceives ?? 10 },
       ...fifo,
       ...secure,

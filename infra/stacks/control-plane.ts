@@ -7,15 +7,13 @@ import type {
   AgentEventsEnv,
   ApiEnv,
   CommandsEnv,
-  DrainerEnv,
   FanoutEnv,
+  JobWorkerEnv,
   MatcherEnv,
-  ReconcilerEnv,
   RollCallEnv,
   StoreEnv,
   SweeperEnv,
   TimersEnv,
-  UpdaterEnv,
 } from '../../shared/api/env.ts';
 import { agentQueueName, updateWorkflowName } from '../../shared/model/names.ts';
 import { grantWide } from '../constructs/acknowledge.ts';
@@ -54,10 +52,9 @@ export class ControlPlaneStack extends Stack {
     this.fanout(props, base);
     this.wakeWorkers(props, base);
     this.agentEvents(props, base);
-    this.updates(props, base);
+    this.jobs(props, base);
     this.commands(props, base);
     this.sweeper(props, base);
-    this.drainer(props, base);
     this.rollCall(props, base);
   }
 
@@ -95,19 +92,15 @@ export class ControlPlaneStack extends Stack {
         ...base,
         AGENT_IDENTITY: settings.agentIdentity,
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
-        RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
+        JOBS_QUEUE_URL: state.queues.jobs.queueUrl,
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
-        DRAINER_QUEUE_URL: state.queues.drainer.queueUrl,
-        UPDATER_QUEUE_URL: state.queues.updater.queueUrl,
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
         EVENT_BUS_NAME: state.bus.eventBusName,
       },
     });
     grantStore(fanout, state.tables, 'fanout');
-    const { matcher, reconciler, timers, drainer, updater } = state.queues;
-    for (const queue of [matcher, reconciler, timers, drainer, updater]) {
-      queue.grantSendMessages(fanout.function);
-    }
+    const { matcher, jobs, timers } = state.queues;
+    for (const queue of [matcher, jobs, timers]) queue.grantSendMessages(fanout.function);
     this.grantWorkflow(fanout, settings.cluster, 'states:StartExecution');
     state.bus.grantPutEventsTo(fanout.function);
     this.grantAgentQueues(fanout, settings.cluster, ['sqs:GetQueueAttributes', 'sqs:SetQueueAttributes']);
@@ -136,31 +129,22 @@ export class ControlPlaneStack extends Stack {
     state.queues.matcher.grantSendMessages(matcher.function);
     new QueueWorker(this, 'MatcherWork', { queue: state.queues.matcher, worker: matcher });
 
-    const reconciler = new ServiceFunction<ReconcilerEnv>(this, 'Reconciler', {
-      name: 'reconciler',
-      cluster,
-      description: 'Makes the tasks of one job match its desired state.',
-      timeout: workTimeout.reconciler,
-      memoryMb: 1024,
-      environment: { ...base, RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl },
-      // A round goes on only while instances are left that it had no time for.
-      continuesItself: true,
-    });
-    grantStore(reconciler, state.tables, 'reconciler');
-    state.queues.reconciler.grantSendMessages(reconciler.function);
-    new QueueWorker(this, 'ReconcilerWork', { queue: state.queues.reconciler, worker: reconciler });
-
     const timers = new ServiceFunction<TimersEnv>(this, 'Timers', {
       name: 'timers',
       cluster,
       description: 'Acts on tasks whose penalty or kill retry is due.',
       timeout: workTimeout.timers,
-      environment: { ...base, TIMERS_QUEUE_URL: state.queues.timers.queueUrl },
+      environment: {
+        ...base,
+        TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
+        JOBS_QUEUE_URL: state.queues.jobs.queueUrl,
+      },
       // A kill is repeated for as long as its task is being killed, with growing pauses.
       continuesItself: true,
     });
     grantStore(timers, state.tables, 'timers');
     state.queues.timers.grantSendMessages(timers.function);
+    state.queues.jobs.grantSendMessages(timers.function);
     this.grantAgentQueues(timers, cluster);
     new QueueWorker(this, 'TimersWork', { queue: state.queues.timers, worker: timers });
   }
@@ -178,27 +162,35 @@ export class ControlPlaneStack extends Stack {
     new QueueWorker(this, 'AgentEventsWork', { queue: state.queues.agentReports, worker: agentEvents });
   }
 
-  private updates({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
+  private jobs({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
     const { cluster } = settings;
-    const updater = new ServiceFunction<UpdaterEnv>(this, 'Updater', {
-      name: 'updater',
+    const { jobs, timers } = state.queues;
+    const jobWorker = new ServiceFunction<JobWorkerEnv>(this, 'JobWorker', {
+      name: 'job-worker',
       cluster,
-      description: 'Makes the steps of rolling updates: decides, takes down, creates.',
-      timeout: workTimeout.updater,
+      description:
+        'Makes the tasks of jobs match what is wanted, makes the steps of updates, empties agents.',
+      timeout: workTimeout.jobs,
       memoryMb: 1024,
       environment: {
         ...base,
+        JOBS_QUEUE_URL: jobs.queueUrl,
+        TIMERS_QUEUE_URL: timers.queueUrl,
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(cluster),
         UPDATE_TURNS_PER_EXECUTION: String(settings.updateTurns),
       },
+      // A round goes on only while instances are left that it had no time for, and a pass follows a pass, each after a
+      // pause, only while there are agents to be emptied.
+      continuesItself: true,
     });
-    grantStore(updater, state.tables, 'updater');
-    this.grantWorkflow(updater, cluster, 'states:SendTaskSuccess');
-    new QueueWorker(this, 'UpdaterWork', { queue: state.queues.updater, worker: updater });
+    grantStore(jobWorker, state.tables, 'job-worker');
+    for (const queue of [jobs, timers]) queue.grantSendMessages(jobWorker.function);
+    this.grantWorkflow(jobWorker, cluster, 'states:SendTaskSuccess');
+    new QueueWorker(this, 'JobWork', { queue: jobs, worker: jobWorker });
     new UpdateWorkflow(this, 'UpdateWorkflow', {
       name: updateWorkflowName(cluster),
-      updater,
-      timeout: workTimeout.updater,
+      worker: jobWorker,
+      timeout: workTimeout.jobs,
     });
   }
 
@@ -267,39 +259,20 @@ export class ControlPlaneStack extends Stack {
       environment: {
         ...base,
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
-        RECONCILER_QUEUE_URL: state.queues.reconciler.queueUrl,
-        DRAINER_QUEUE_URL: state.queues.drainer.queueUrl,
-        UPDATER_QUEUE_URL: state.queues.updater.queueUrl,
+        JOBS_QUEUE_URL: state.queues.jobs.queueUrl,
+        TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
       },
     });
     grantStore(sweeper, state.tables, 'sweeper');
-    state.queues.updater.grantSendMessages(sweeper.function);
     this.grantWorkflow(sweeper, settings.cluster, 'states:DescribeExecution');
-    state.queues.drainer.grantSendMessages(sweeper.function);
-    state.queues.matcher.grantSendMessages(sweeper.function);
-    state.queues.reconciler.grantSendMessages(sweeper.function);
+    const { matcher, jobs, timers } = state.queues;
+    for (const queue of [matcher, jobs, timers]) queue.grantSendMessages(sweeper.function);
     new MinuteSchedule(this, 'Sweep', {
       name: `borealis-${settings.cluster}-sweep`,
       description: 'Stuck tasks, forgotten wake-ups.',
       worker: sweeper,
     });
-  }
-
-  private drainer({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
-    const drainer = new ServiceFunction<DrainerEnv>(this, 'Drainer', {
-      name: 'drainer',
-      cluster: settings.cluster,
-      description: 'Empties agents that are to be maintained or terminated.',
-      timeout: workTimeout.drainer,
-      memoryMb: 1024,
-      environment: { ...base, DRAINER_QUEUE_URL: state.queues.drainer.queueUrl },
-      // A pass follows a pass, each after a pause, while there are agents to be emptied.
-      continuesItself: true,
-    });
-    grantStore(drainer, state.tables, 'drainer');
-    state.queues.drainer.grantSendMessages(drainer.function);
-    new QueueWorker(this, 'DrainerWork', { queue: state.queues.drainer, worker: drainer });
   }
 
   private rollCall({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {

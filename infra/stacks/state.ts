@@ -22,7 +22,7 @@ import { DlqAlarm } from '../constructs/dlq-alarm.ts';
 import { QueueWithDlq } from '../constructs/queue-with-dlq.ts';
 import { restoredTable, storeTable } from '../constructs/store-table.ts';
 import type { Settings } from '../settings.ts';
-import { commandTries, drainPause, visibilityFor, workTimeout } from './timeouts.ts';
+import { commandTries, visibilityFor, workTimeout } from './timeouts.ts';
 
 export interface StateStackProps extends StackProps {
   readonly settings: Settings;
@@ -33,10 +33,8 @@ export class StateStack extends Stack {
   readonly tables: { readonly state: ITable; readonly notes: ITable };
   readonly queues: {
     readonly matcher: Queue;
-    readonly reconciler: Queue;
+    readonly jobs: Queue;
     readonly timers: Queue;
-    readonly drainer: Queue;
-    readonly updater: Queue;
     readonly agentReports: Queue;
   };
   /** Emptied by the roll call every minute. */
@@ -62,33 +60,20 @@ export class StateStack extends Stack {
         alarmTopic,
         meaning: 'The matcher keeps failing on a pool: its tasks wait.',
       }).queue,
-      reconciler: new QueueWithDlq(this, 'Reconciler', {
-        name: name('reconciler'),
+      // One for three kinds of work: each queue that feeds a function costs 33 cents a month for being polled.
+      jobs: new QueueWithDlq(this, 'Jobs', {
+        name: name('jobs'),
         fifo: true,
-        visibilityTimeout: visibilityFor(workTimeout.reconciler),
+        visibilityTimeout: visibilityFor(workTimeout.jobs),
         alarmTopic,
-        meaning: 'The reconciler keeps failing on a job: its tasks are not made or ended.',
+        meaning:
+          'The tasks of a job are not made or ended, an update stands still, or agents are not emptied.',
       }).queue,
       timers: new QueueWithDlq(this, 'Timers', {
         name: name('timers'),
         visibilityTimeout: visibilityFor(workTimeout.timers),
         alarmTopic,
         meaning: 'A delayed action on a task could not be carried out; the sweep takes it over.',
-      }).queue,
-      drainer: new QueueWithDlq(this, 'Drainer', {
-        name: name('drainer'),
-        fifo: true,
-        deliveryDelay: drainPause,
-        visibilityTimeout: visibilityFor(workTimeout.drainer),
-        alarmTopic,
-        meaning: 'Agents could not be emptied; the sweep starts it again every minute.',
-      }).queue,
-      updater: new QueueWithDlq(this, 'Updater', {
-        name: name('updater'),
-        fifo: true,
-        visibilityTimeout: visibilityFor(workTimeout.updater),
-        alarmTopic,
-        meaning: 'A step of an update could not be made; the sweep has it looked at again every minute.',
       }).queue,
       agentReports: new QueueWithDlq(this, 'AgentReports', {
         name: intakeQueueName(cluster),

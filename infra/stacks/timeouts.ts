@@ -5,19 +5,15 @@ import { Duration } from 'aws-cdk-lib';
 /** Longest run of one invocation. */
 export const workTimeout = {
   matcher: Duration.seconds(120),
-  reconciler: Duration.seconds(120),
+  jobs: Duration.seconds(120),
   timers: Duration.seconds(30),
   agentEvents: Duration.seconds(30),
-  drainer: Duration.seconds(120),
-  updater: Duration.seconds(120),
   agentLifecycle: Duration.seconds(30),
   fanout: Duration.seconds(60),
   rollCall: Duration.seconds(55),
   commands: Duration.seconds(30),
 } as const;
 
-/** Between two passes over the agents that are being emptied; the same as in functions/messages.ts. */
-export const drainPause = Duration.seconds(5);
 /** Deliveries of a command before it is refused; the function must know, for it says why. */
 export const commandTries = 5;
 

@@ -34,12 +34,13 @@ import type { ServiceFunction } from '../constructs/service-function.ts';
 
 export interface UpdateWorkflowProps {
   readonly name: string;
-  readonly updater: ServiceFunction;
-  /** Longest run of one call of the updater. */
+  /** The function that makes the steps. */
+  readonly worker: ServiceFunction;
+  /** Longest run of one call of it. */
   readonly timeout: DurationType;
 }
 
-/** Names of the states that end an execution well, by the updater's decision. */
+/** Names of the states that end an execution well, by the decision of functions/updater. */
 const goodEnds = {
   rolledForward: 'Rolled forward',
   rolledBack: 'Rolled back',
@@ -77,7 +78,7 @@ export class UpdateWorkflow extends Construct {
     });
     explainWildcard(
       machine,
-      `${props.updater.function.functionArn}:*`,
+      `${props.worker.function.functionArn}:*`,
       'Versions and aliases of the one function it calls: the CDK library gives the right to them with it.',
     );
     acknowledge(
@@ -103,10 +104,10 @@ export class UpdateWorkflow extends Construct {
     };
   }
 
-  private verdict({ updater, timeout }: UpdateWorkflowProps): LambdaInvoke {
+  private verdict({ worker, timeout }: UpdateWorkflowProps): LambdaInvoke {
     const verdict = new LambdaInvoke(this, 'Verdict', {
       comment: 'Judge the instances whose turn it is; let the next ones have theirs, turn back, or end.',
-      lambdaFunction: updater.function,
+      lambdaFunction: worker.function,
       payload: TaskInput.fromObject({ step: 'verdict', run: this.run() }),
       outputPath: '$.Payload',
       taskTimeout: Timeout.duration(timeout.plus(Duration.seconds(30))),
@@ -116,10 +117,10 @@ export class UpdateWorkflow extends Construct {
     return verdict;
   }
 
-  private batch(name: string, { updater }: UpdateWorkflowProps): LambdaInvoke {
+  private batch(name: string, { worker }: UpdateWorkflowProps): LambdaInvoke {
     const batch = new LambdaInvoke(this, name, {
       comment: 'Wait, without asking, until the instances of the batch are up or a verdict is due.',
-      lambdaFunction: updater.function,
+      lambdaFunction: worker.function,
       integrationPattern: IntegrationPattern.WAIT_FOR_TASK_TOKEN,
       payload: TaskInput.fromObject({ step: 'await', run: this.run(), taskToken: JsonPath.taskToken }),
       resultPath: '$.batch',

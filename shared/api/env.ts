@@ -33,35 +33,38 @@ export const fanoutEnvSchema = z.object({
   ...base,
   ...identity,
   MATCHER_QUEUE_URL: z.string(),
-  RECONCILER_QUEUE_URL: z.string(),
+  JOBS_QUEUE_URL: z.string(),
   TIMERS_QUEUE_URL: z.string(),
-  DRAINER_QUEUE_URL: z.string(),
-  UPDATER_QUEUE_URL: z.string(),
   UPDATE_WORKFLOW_ARN: z.string(),
   EVENT_BUS_NAME: z.string(),
 });
-/** The drainer continues itself through its own queue for as long as agents are being emptied. */
-export const drainerEnvSchema = z.object({ ...base, DRAINER_QUEUE_URL: z.string() });
 /** The matcher continues itself through its own queue when its time is short. */
 export const matcherEnvSchema = z.object({ ...base, MATCHER_QUEUE_URL: z.string() });
-/** The reconciler continues itself through its own queue when its time is short. */
-export const reconcilerEnvSchema = z.object({ ...base, RECONCILER_QUEUE_URL: z.string() });
-export const agentEventsEnvSchema = z.object({ ...base, ...identity });
-/** A timer that is not yet due is armed again. */
-export const timersEnvSchema = z.object({ ...base, TIMERS_QUEUE_URL: z.string() });
-export const sweeperEnvSchema = z.object({
+/**
+ * It continues itself: through its own queue when its time is short, through the timers while agents are being emptied.
+ * Executions of the update workflow are answered.
+ */
+export const jobWorkerEnvSchema = z.object({
   ...base,
-  MATCHER_QUEUE_URL: z.string(),
-  RECONCILER_QUEUE_URL: z.string(),
-  DRAINER_QUEUE_URL: z.string(),
-  UPDATER_QUEUE_URL: z.string(),
-  UPDATE_WORKFLOW_ARN: z.string(),
-});
-export const updaterEnvSchema = z.object({
-  ...base,
+  JOBS_QUEUE_URL: z.string(),
+  TIMERS_QUEUE_URL: z.string(),
   UPDATE_WORKFLOW_ARN: z.string(),
   /** Verdicts after which an execution hands over to the next: 15 history events each, of 25,000 that it may have. */
   UPDATE_TURNS_PER_EXECUTION: z.string().regex(/^[1-9]\d{0,3}$/),
+});
+export const agentEventsEnvSchema = z.object({ ...base, ...identity });
+/** A timer that is not yet due is armed again; passes over agents are asked for in the queue of jobs. */
+export const timersEnvSchema = z.object({
+  ...base,
+  TIMERS_QUEUE_URL: z.string(),
+  JOBS_QUEUE_URL: z.string(),
+});
+export const sweeperEnvSchema = z.object({
+  ...base,
+  MATCHER_QUEUE_URL: z.string(),
+  JOBS_QUEUE_URL: z.string(),
+  TIMERS_QUEUE_URL: z.string(),
+  UPDATE_WORKFLOW_ARN: z.string(),
 });
 export const rollCallEnvSchema = z.object({ ...base, ...identity, HEARTBEAT_QUEUE_URL: z.string() });
 /** Refused commands are put into the dead-letter queue by hand, at the latest at the last of the tries. */
@@ -88,15 +91,13 @@ export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_C
 export type StoreEnv = Omit<ApiEnv, keyof typeof identity | keyof typeof backlog>;
 export type ApiEnv = z.input<typeof apiEnvSchema>;
 export type FanoutEnv = z.input<typeof fanoutEnvSchema>;
-export type DrainerEnv = z.input<typeof drainerEnvSchema>;
 export type AgentLifecycleEnv = z.input<typeof agentLifecycleEnvSchema>;
 export type MatcherEnv = z.input<typeof matcherEnvSchema>;
-export type ReconcilerEnv = z.input<typeof reconcilerEnvSchema>;
+export type JobWorkerEnv = z.input<typeof jobWorkerEnvSchema>;
 export type AgentEventsEnv = z.input<typeof agentEventsEnvSchema>;
 export type TimersEnv = z.input<typeof timersEnvSchema>;
 export type SweeperEnv = z.input<typeof sweeperEnvSchema>;
 export type RollCallEnv = z.input<typeof rollCallEnvSchema>;
-export type UpdaterEnv = z.input<typeof updaterEnvSchema>;
 export type CommandsEnv = z.input<typeof commandsEnvSchema>;
 export type AgentQueuesEnv = z.input<typeof agentQueuesEnvSchema>;
 

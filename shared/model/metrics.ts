@@ -71,17 +71,17 @@ export const metricTable = {
   },
   AgentsDraining: {
     unit: 'Count',
-    service: 'drainer',
+    service: 'job-worker',
     meaning: 'Agents that were being emptied when a pass of the drainer began.',
   },
   TasksDrained: {
     unit: 'Count',
-    service: 'drainer',
+    service: 'job-worker',
     meaning: 'Tasks whose end was asked for because their agent is being emptied.',
   },
   DrainsForced: {
     unit: 'Count',
-    service: 'drainer',
+    service: 'job-worker',
     meaning: 'Of these, the ones ended at the deadline without regard to the availability of their job.',
   },
   UpdatesRestarted: {
@@ -91,12 +91,12 @@ export const metricTable = {
   },
   UpdateKills: {
     unit: 'Count',
-    service: 'updater',
+    service: 'job-worker',
     meaning: 'Tasks that updates took down.',
   },
   UpdateConflicts: {
     unit: 'Count',
-    service: 'updater',
+    service: 'job-worker',
     meaning: 'Steps of updates that were worked out again because update, job or task had moved on.',
   },
   CommandsAccepted: {

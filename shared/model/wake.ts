@@ -7,15 +7,15 @@ import { jobKeySchema, taskIdSchema } from './job-key.ts';
 export const matcherWakeSchema = z.object({ v: z.literal(1), pool: z.string() });
 export type MatcherWake = z.infer<typeof matcherWakeSchema>;
 
-/** FIFO, message group = job path: make tasks match the job's desired state. */
+/** FIFO, a message group for each job: make tasks match the job's desired state. */
 export const reconcileWakeSchema = z.object({ v: z.literal(1), key: jobKeySchema });
 export type ReconcileWake = z.infer<typeof reconcileWakeSchema>;
 
-/** FIFO, one message group, delayed by the queue: make a pass over all agents that are being emptied. */
+/** FIFO, one message group: make a pass over all agents that are being emptied. */
 export const drainWakeSchema = z.object({ v: z.literal(1), drain: z.literal('agents') });
 export type DrainWake = z.infer<typeof drainWakeSchema>;
 
-/** FIFO, message group = job path: something happened that its update may have waited for. */
+/** FIFO, a message group for each job: something happened that its update may have waited for. */
 export const updateWakeSchema = z.object({
   v: z.literal(1),
   key: jobKeySchema,
@@ -24,6 +24,10 @@ export const updateWakeSchema = z.object({
   instances: z.array(z.number().int().min(0)).max(500).default([]),
 });
 export type UpdateWake = z.infer<typeof updateWakeSchema>;
+
+/** The messages of the queue of jobs; a reconcile comes last, for an update's message holds all that one has. */
+export const jobWorkSchema = z.union([drainWakeSchema, updateWakeSchema, reconcileWakeSchema]);
+export type JobWork = z.infer<typeof jobWorkSchema>;
 
 /** What an execution of the update workflow starts with, and hands from state to state. */
 const updateRunSchema = z.object({
@@ -37,7 +41,7 @@ const updateRunSchema = z.object({
 });
 export type UpdateRun = z.infer<typeof updateRunSchema>;
 
-/** Calls of the update workflow to the updater. */
+/** Calls of the update workflow. */
 export const updateStepSchema = z.discriminatedUnion('step', [
   /** Look at the update, do what is to be done, say how it goes on. */
   z.object({ step: z.literal('verdict'), run: updateRunSchema }),
@@ -45,12 +49,14 @@ export const updateStepSchema = z.discriminatedUnion('step', [
   z.object({ step: z.literal('await'), run: updateRunSchema, taskToken: z.string().min(1) }),
 ]);
 
-/** Delayed message (at most 15 minutes): look at this task when it is due. */
+/** Delayed message (at most 15 minutes): what is to be done when it is due, with a task or with agents. */
 export const timerSchema = z.discriminatedUnion('kind', [
   /** THROTTLED -> PENDING at dueAt. */
   z.object({ v: z.literal(1), kind: z.literal('unthrottle'), taskId: taskIdSchema, dueAt: z.number().int() }),
   /** Still KILLING: send the kill again; previousMs feeds the backoff. */
   z.object({ v: z.literal(1), kind: z.literal('killRetry'), taskId: taskIdSchema, previousMs: z.number() }),
+  /** Ask for a pass over the agents that are being emptied, once for all timers of this slot of time. */
+  z.object({ v: z.literal(1), kind: z.literal('drain'), slot: z.number().int() }),
 ]);
 export type Timer = z.infer<typeof timerSchema>;
 

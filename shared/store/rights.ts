@@ -126,8 +126,23 @@ export const storeUse = {
     'updateJob',
     'writeUpdate',
   ],
-  drainer: ['getJob', 'listDraining', 'listOnAgent', 'listTasks', 'setAgentMode', 'transitionAll'],
   fanout: ['getConfigs', 'getJob', 'getTasks', 'listTasks', 'release', 'transition'],
+  'job-worker': [
+    'dropCallback',
+    'getCallback',
+    'getConfigs',
+    'getJob',
+    'getUpdate',
+    'insertTasks',
+    'listDraining',
+    'listOnAgent',
+    'listTasks',
+    'putCallback',
+    'setAgentMode',
+    'transitionAll',
+    'updateJob',
+    'writeUpdate',
+  ],
   matcher: [
     'assign',
     'countPending',
@@ -139,7 +154,6 @@ export const storeUse = {
     'loadPool',
     'putReasons',
   ],
-  reconciler: ['getConfigs', 'getJob', 'insertTasks', 'listTasks', 'transitionAll', 'updateJob'],
   'roll-call': [
     'getAgent',
     'getConfigs',
@@ -164,18 +178,6 @@ export const storeUse = {
     'writeUpdate',
   ],
   timers: ['getTask', 'transition'],
-  updater: [
-    'dropCallback',
-    'getCallback',
-    'getConfigs',
-    'getJob',
-    'getUpdate',
-    'insertTasks',
-    'listTasks',
-    'putCallback',
-    'transitionAll',
-    'writeUpdate',
-  ],
 } as const satisfies Readonly<Record<string, readonly (keyof Store)[]>>;
 
 /** A function that uses the store. */

@@ -14,7 +14,7 @@ const pauseMs = 1000;
  * The emulator kills a function's process when its code is replaced, also in the middle of a wake-up (AWS lets it finish).
  * The wake-up then comes back when its queue shows it again; what waits behind it in its group waits as long.
  */
-const redeliveredMs = 60_000 + visibilityFor(workTimeout.reconciler).toMilliseconds();
+const redeliveredMs = 60_000 + visibilityFor(workTimeout.jobs).toMilliseconds();
 /** The deployment itself and, at worst, one redelivery. */
 const withRedeliveryMs = 180_000 + redeliveredMs;
 const deployment = new DeployedInstallation({ endpoint, cluster, dir });

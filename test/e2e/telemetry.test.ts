@@ -44,7 +44,7 @@ function linesOf(service: string): Line[] {
   return lines.filter((line) => line.service === `borealis-${service}`);
 }
 
-const functions = ['api', 'fanout', 'reconciler', 'matcher', 'agent-events', 'sweeper'];
+const functions = ['api', 'fanout', 'job-worker', 'matcher', 'agent-events', 'sweeper'];
 
 describe('every line', () => {
   it.each(functions)(
@@ -71,7 +71,7 @@ describe('every line', () => {
 });
 
 describe('the way of a job', () => {
-  it.each(['api', 'fanout', 'reconciler'])('can be followed by its key in %s', (service) => {
+  it.each(['api', 'fanout', 'job-worker'])('can be followed by its key in %s', (service) => {
     const about = linesOf(service).filter(
       (line) => line.job === job || (line.jobs as string[] | undefined)?.includes(job),
     );
@@ -86,7 +86,7 @@ describe('the way of a job', () => {
 
 describe('the way of a task', () => {
   it.each([
-    ['reconciler', 'tasks created and ended', 'created'],
+    ['job-worker', 'tasks created and ended', 'created'],
     ['matcher', 'tasks assigned', 'taskIds'],
     ['fanout', 'effects carried out', 'launches'],
     ['agent-events', 'task statuses applied', 'taskIds'],

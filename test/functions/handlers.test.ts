@@ -11,16 +11,14 @@ import {
 } from '../../functions/agent-lifecycle/handler.ts';
 import { createHandler as api, handler as apiHandler } from '../../functions/api/handler.ts';
 import { createHandler as commands, handler as commandsHandler } from '../../functions/commands/handler.ts';
-import { createHandler as drainer, handler as drainerHandler } from '../../functions/drainer/handler.ts';
 import { createHandler as fanout, handler as fanoutHandler } from '../../functions/fanout/handler.ts';
-import { createHandler as matcher, handler as matcherHandler } from '../../functions/matcher/handler.ts';
 import {
-  createHandler as reconciler,
-  handler as reconcilerHandler,
-} from '../../functions/reconciler/handler.ts';
+  createHandler as jobWorker,
+  handler as jobWorkerHandler,
+} from '../../functions/job-worker/handler.ts';
+import { createHandler as matcher, handler as matcherHandler } from '../../functions/matcher/handler.ts';
 import { createHandler as sweeper, handler as sweeperHandler } from '../../functions/sweeper/handler.ts';
 import { createHandler as timers, handler as timersHandler } from '../../functions/timers/handler.ts';
-import { createHandler as updater, handler as updaterHandler } from '../../functions/updater/handler.ts';
 
 const environment = {
   AWS_REGION: 'us-east-1',
@@ -28,12 +26,10 @@ const environment = {
   STATE_TABLE: 'state',
   NOTES_TABLE: 'notes',
   MATCHER_QUEUE_URL: 'http://127.0.0.1:1/q/matcher.fifo',
-  RECONCILER_QUEUE_URL: 'http://127.0.0.1:1/q/reconciler.fifo',
-  DRAINER_QUEUE_URL: 'http://127.0.0.1:1/q/drainer.fifo',
+  JOBS_QUEUE_URL: 'http://127.0.0.1:1/q/jobs.fifo',
   LIFECYCLE_QUEUE_URL: 'http://127.0.0.1:1/q/lifecycle',
   MAX_DRAIN_SECS: '3600',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/q/timers',
-  UPDATER_QUEUE_URL: 'http://127.0.0.1:1/q/updater.fifo',
   UPDATE_WORKFLOW_ARN: 'arn:aws:states:us-east-1:1:stateMachine:update',
   UPDATE_TURNS_PER_EXECUTION: '1000',
   EVENT_BUS_NAME: 'bus',
@@ -46,14 +42,12 @@ describe.each([
   ['api', api, apiHandler],
   ['fanout', fanout, fanoutHandler],
   ['matcher', matcher, matcherHandler],
-  ['reconciler', reconciler, reconcilerHandler],
+  ['job-worker', jobWorker, jobWorkerHandler],
   ['agent-events', agentEvents, agentEventsHandler],
   ['agent-lifecycle', agentLifecycle, agentLifecycleHandler],
-  ['drainer', drainer, drainerHandler],
   ['commands', commands, commandsHandler],
   ['timers', timers, timersHandler],
   ['sweeper', sweeper, sweeperHandler],
-  ['updater', updater, updaterHandler],
 ])('functions/%s/handler.ts', (_name, create, handler) => {
   it('is built from a complete environment', () => {
     expect(typeof create(environment)).toBe('function');
@@ -86,13 +80,11 @@ describe('a batch of nothing', () => {
   it.each([
     ['fanout', fanout],
     ['matcher', matcher],
-    ['reconciler', reconciler],
+    ['job-worker', jobWorker],
     ['agent-events', agentEvents],
     ['agent-lifecycle', agentLifecycle],
-    ['drainer', drainer],
     ['commands', commands],
     ['timers', timers],
-    ['updater', updater],
   ])('goes through the chain of %s and asks nobody for anything', async (_name, create) => {
     const handler = create(environment) as unknown as (event: unknown, context: Context) => Promise<unknown>;
     expect(await handler({ Records: [] }, context)).toEqual({ batchItemFailures: [] });

@@ -1,6 +1,6 @@
 // A row that cannot be read, or is gone where it should be, costs what it is about and nothing else.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { drainWake } from '../../functions/messages.ts';
+import { drainTimer } from '../../functions/messages.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { agentKeyOf, ledgerKeyOf, taskKeyOf } from '../../shared/store/keys.ts';
 import { makeConfig, t0 } from '../contract/fixtures.ts';
@@ -111,7 +111,7 @@ describe('a task that cannot be read', () => {
     await world.run();
     await spoil((await world.tasks(job))[0] as Task);
     await world.call('POST', '/agents/a1/drain', { body: { deadlineSecs: 0 } });
-    await world.messages.send(queues.drainer, [drainWake(world.now)]);
+    await world.messages.send(queues.timers, [drainTimer(world.now)]);
     expect(await world.drain()).toMatchObject({ draining: 1, moved: 2, drained: 0 });
   });
 });

@@ -2,7 +2,6 @@
 import { App } from 'aws-cdk-lib';
 import { describe, expect, it } from 'vitest';
 import type * as z from 'zod';
-import { drainPauseSecs } from '../../functions/messages.ts';
 import { addBorealis } from '../../infra/borealis.ts';
 import * as schemas from '../../shared/api/env.ts';
 import { routes } from '../../shared/api/routes.ts';
@@ -64,13 +63,11 @@ describe('queues', () => {
   it('are the ones the functions and agents know by name', () => {
     expect(working.map(nameOf).toSorted()).toEqual([
       commandsQueueName('test'),
-      'borealis-test-drainer.fifo',
       heartbeatQueueName('test'),
       intakeQueueName('test'),
+      'borealis-test-jobs.fifo',
       'borealis-test-matcher.fifo',
-      'borealis-test-reconciler.fifo',
       'borealis-test-timers',
-      'borealis-test-updater.fifo',
     ]);
   });
 
@@ -89,7 +86,7 @@ describe('queues', () => {
 
   it('keep dead letters for 14 days and alarm on each of them', () => {
     const dlqs = all('AWS::SQS::Queue').filter(([, queue]) => isDlqPattern.test(nameOf(queue.Properties)));
-    expect(dlqs).toHaveLength(8);
+    expect(dlqs).toHaveLength(6);
     const alarms = properties('AWS::CloudWatch::Alarm');
     const watched = alarms.map((alarm) => at(alarm, 'Dimensions.0.Value.Fn::GetAtt.0'));
     for (const [path, queue] of dlqs) {
@@ -101,13 +98,8 @@ describe('queues', () => {
 
   it('never swallow a wake-up by its content', () => {
     const fifo = working.filter((queue) => at(queue, 'FifoQueue'));
-    expect(fifo).toHaveLength(4);
+    expect(fifo).toHaveLength(2);
     for (const queue of fifo) expect(at(queue, 'ContentBasedDeduplication')).toBe(false);
-  });
-
-  it('make a pause between passes of the drainer that is the slot of its wake-ups', () => {
-    const drainer = queues.find((queue) => nameOf(queue) === 'borealis-test-drainer.fifo');
-    expect(at(drainer, 'DelaySeconds')).toBe(drainPauseSecs);
   });
 
   it('hide a message for longer than its worker may run', () => {
@@ -123,7 +115,7 @@ describe('queues', () => {
       expect(at(queue, 'VisibilityTimeout')).toBeGreaterThan(Number(at(worker, 'Timeout')));
       checked.push(nameOf(queue));
     }
-    expect(checked).toHaveLength(7);
+    expect(checked).toHaveLength(5);
   });
 });
 
@@ -160,16 +152,14 @@ describe('what is left when the stacks are deleted', () => {
 describe('functions', () => {
   const schemaOf: Readonly<Record<string, z.ZodObject>> = {
     api: schemas.apiEnvSchema,
-    drainer: schemas.drainerEnvSchema,
     fanout: schemas.fanoutEnvSchema,
     matcher: schemas.matcherEnvSchema,
-    reconciler: schemas.reconcilerEnvSchema,
+    'job-worker': schemas.jobWorkerEnvSchema,
     'agent-events': schemas.agentEventsEnvSchema,
     commands: schemas.commandsEnvSchema,
     timers: schemas.timersEnvSchema,
     sweeper: schemas.sweeperEnvSchema,
     'roll-call': schemas.rollCallEnvSchema,
-    updater: schemas.updaterEnvSchema,
     'agent-queues': schemas.agentQueuesEnvSchema,
   };
   const functions = all('AWS::Lambda::Function').map(([, resource]) => resource);
@@ -204,7 +194,7 @@ describe('functions', () => {
 
   it('that send to the queue they work on are not stopped as a loop', () => {
     const allowed = functions.filter((fn) => at(fn, 'Properties.RecursiveLoop') === 'Allow').map(nameOf);
-    expect(allowed.toSorted()).toEqual(['drainer', 'matcher', 'reconciler', 'timers']);
+    expect(allowed.toSorted()).toEqual(['job-worker', 'matcher', 'timers']);
   });
 
   it('say which source file they run', () => {
@@ -338,8 +328,8 @@ describe('the update workflow', () => {
     );
     expect(statements.toSorted()).toEqual([
       'Fanout states:StartExecution',
+      'JobWorker states:SendTaskSuccess',
       'Sweeper states:DescribeExecution',
-      'Updater states:SendTaskSuccess',
     ]);
   });
 });

@@ -19,7 +19,7 @@ const functions = readdirSync('functions', { withFileTypes: true })
 
 describe('a bundle', () => {
   it('exists for every function', () => {
-    expect(functions).toHaveLength(13);
+    expect(functions).toHaveLength(11);
   });
 
   it.each(functions)('of %s loads without node_modules and is small', async (name) => {

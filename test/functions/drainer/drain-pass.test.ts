@@ -134,12 +134,12 @@ describe('an agent that is to be emptied', () => {
     expect(await world.drain()).toMatchObject({ moved: 0, held: 1 });
     expect((await status('a1')).tasks).toMatchObject([{ hold: { kind: 'BATCH' } }]);
     world.now += 600_000;
-    world.messages.take(queues.drainer);
+    world.messages.take(queues.timers);
     expect(await world.drain()).toBeUndefined();
     expect((await status('a1')).tasks).toMatchObject([{ hold: null }]);
     const { wakeDrainer } = await import('../../../functions/sweeper/wake-drainer.ts');
     const { store, messages } = world;
-    await wakeDrainer({ store, messages, drainerQueueUrl: queues.drainer, clock: () => world.now });
+    await wakeDrainer({ store, messages, timersQueueUrl: queues.timers, clock: () => world.now });
     expect(await world.drain()).toMatchObject({ moved: 1, forced: 1, held: 0 });
     expect(await states(job)).toEqual(['0 DRAINING a1']);
   });
@@ -163,19 +163,26 @@ describe('an agent that is to be emptied', () => {
     await runningOn('a1', 1);
   });
 
-  it('counts wake-ups of one moment as one message', async () => {
+  it('makes one pass for all wake-ups of one moment, a whole pause after each of them', async () => {
     await runningOn('a1', 1);
     await runningOn('a2', 1);
+    const timers = () => world.messages.sent.filter(({ queueUrl }) => queueUrl === queues.timers);
+    const passedOn = () =>
+      world.messages.sent.flatMap(({ message: { groupId, deduplicationId } }) =>
+        groupId === 'agents' ? [deduplicationId] : [],
+      );
+    world.now = Math.ceil(world.now / 5_000) * 5_000;
     await drain('a1');
+    world.now += 4_999;
     await drain('a2');
-    const sent = world.messages.sent.filter(({ queueUrl }) => queueUrl === queues.drainer);
-    const [first, second] = sent.map(({ message }) => message.deduplicationId);
-    expect(sent).toHaveLength(2);
-    expect(first).toBe(second);
-    world.now += 5_000;
+    expect(timers().map(({ message }) => message.delaySeconds)).toEqual([5, 5]);
+    await world.fireTimers();
+    world.now += 1;
     await drain('a1');
-    const last = world.messages.sent.findLast(({ queueUrl }) => queueUrl === queues.drainer);
-    expect(last?.message.deduplicationId).not.toBe(first);
+    await world.fireTimers();
+    const [first, second] = passedOn();
+    expect(new Set(passedOn())).toEqual(new Set([first, second]));
+    expect(first).not.toBe(second);
   });
 });
 

@@ -17,9 +17,8 @@ import { FakeAgents, FakeEvents, FakeLog, FakeQueues } from '../support/fakes.ts
 
 const queues = {
   matcher: 'matcher.fifo',
-  reconciler: 'reconciler.fifo',
+  jobs: 'jobs.fifo',
   timers: 'timers',
-  drainer: 'drainer.fifo',
 };
 
 let messages: FakeQueues;
@@ -71,7 +70,7 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
     agents,
     events,
     cluster: 'local',
-    queues: { ...queues, updater: 'updater.fifo' },
+    queues,
     workflows: { start: async () => undefined },
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
@@ -222,7 +221,7 @@ describe('coalescing', () => {
     const done = makeJob({ specVersion: 2, reconciledVersion: 2 });
     for (const job of [waiting, done]) jobs.set(job.name, job);
     await feed([waiting, done].map((job) => moved('KILLING', 'KILLED', { name: job.name })));
-    expect(messages.bodies(queues.reconciler)).toEqual([
+    expect(messages.bodies(queues.jobs)).toEqual([
       { v: 1, key: { role: 'www-data', environment: 'prod', name: waiting.name } },
     ]);
   });
@@ -279,11 +278,13 @@ describe('failures', () => {
       ];
       const expected = {
         [queues.matcher]: '100',
-        [queues.reconciler]: '101',
+        [queues.jobs]: '101',
         [queues.timers]: '102',
-        [queues.drainer]: '103',
       }[queue];
       expect(await feed(changes)).toEqual({ batchItemFailures: [{ itemIdentifier: expected }] });
+      if (queue === queues.timers) {
+        expect(await feed(changes.toReversed())).toEqual({ batchItemFailures: [{ itemIdentifier: '100' }] });
+      }
     }
   });
 

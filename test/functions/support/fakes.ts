@@ -25,11 +25,14 @@ export class FakeQueues implements MessagePort {
     }
   }
 
-  /** Takes all waiting messages of a queue. */
-  take(queueUrl: string): OutgoingMessage[] {
+  /** Takes all waiting messages of a queue, or those it is asked for. */
+  take(queueUrl: string, isWanted: (message: OutgoingMessage) => boolean = () => true): OutgoingMessage[] {
     const messages = this.#waiting.get(queueUrl) ?? [];
-    this.#waiting.delete(queueUrl);
-    return messages;
+    this.#waiting.set(
+      queueUrl,
+      messages.filter((message) => !isWanted(message)),
+    );
+    return messages.filter(isWanted);
   }
 
   bodies(queueUrl: string): unknown[] {

@@ -16,19 +16,19 @@ import { createApi } from '../../../functions/api/app.ts';
 import { type DrainReport, drainPass } from '../../../functions/drainer/drain-pass.ts';
 import { createJobEnds } from '../../../functions/fanout/job-ends.ts';
 import { processBatch } from '../../../functions/fanout/process-batch.ts';
+import { processJobMessages } from '../../../functions/job-worker/process-messages.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { matchPool } from '../../../functions/matcher/match-pool.ts';
 import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts';
-import { drainWake } from '../../../functions/messages.ts';
+import { drainTimer } from '../../../functions/messages.ts';
 import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.ts';
 import type { RemainingTime } from '../../../functions/ports.ts';
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
 import { sweep } from '../../../functions/sweeper/sweep.ts';
-import { fireTimer } from '../../../functions/timers/fire-timer.ts';
+import { processTimers } from '../../../functions/timers/process-timers.ts';
 import type { UpdaterDeps } from '../../../functions/updater/deps.ts';
 import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
-import { wakeUpdate } from '../../../functions/updater/wake-update.ts';
 import { defaultBacklogLimit } from '../../../shared/api/env.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultFlapping, type FlappingSettings } from '../../../shared/domain/task/flapping.ts';
@@ -37,15 +37,10 @@ import { canonicalJson } from '../../../shared/lib/hash.ts';
 import { type Clock, type IdSource, type RandomSource, randomIds } from '../../../shared/lib/ports.ts';
 import type { Offer } from '../../../shared/model/agent.ts';
 import type { JobSubmission } from '../../../shared/model/job.ts';
-import { type JobKey, jobPath } from '../../../shared/model/job-key.ts';
+import type { JobKey } from '../../../shared/model/job-key.ts';
 import type { Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
-import {
-  matcherWakeSchema,
-  reconcileWakeSchema,
-  timerSchema,
-  updateWakeSchema,
-} from '../../../shared/model/wake.ts';
+import { matcherWakeSchema } from '../../../shared/model/wake.ts';
 import { dueShards, type Key } from '../../../shared/store/keys.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { decodeStreamRecord } from '../../../shared/store/stream.ts';
@@ -56,10 +51,8 @@ import { FakeAgents, FakeEvents, FakeLog, FakeMeter, FakeQueues, sqsEvent } from
 
 export const queues = {
   matcher: 'matcher.fifo',
-  reconciler: 'reconciler.fifo',
+  jobs: 'jobs.fifo',
   timers: 'timers',
-  drainer: 'drainer.fifo',
-  updater: 'updater.fifo',
 };
 
 export interface World {
@@ -166,6 +159,15 @@ export async function createWorld({
     turnsPerExecution: 1000,
     ...common,
   };
+  const queueUrls = { jobsQueueUrl: queues.jobs, timersQueueUrl: queues.timers };
+  const jobWork = {
+    reconciler: { store, ...common },
+    drainer: { store, ...common },
+    updater,
+    messages,
+    ...queueUrls,
+    log,
+  };
   const api = createApi({
     store,
     configs,
@@ -214,29 +216,8 @@ export async function createWorld({
         work: async ({ pool }) => void (await matchPool(pool, plenty, matcher)),
       });
     }
-    if (queueUrl === queues.reconciler) {
-      return processGroups(event, {
-        schema: reconcileWakeSchema,
-        groupOf: ({ key }) => jobPath(key),
-        log,
-        work: async ({ key }) => void (await reconcile(key)),
-      });
-    }
-    if (queueUrl === queues.updater) {
-      return processGroups(event, {
-        schema: updateWakeSchema,
-        groupOf: ({ updateId }) => updateId,
-        log,
-        work: ({ key, updateId, instances }) => wakeUpdate({ key, updateId, hints: instances }, updater),
-      });
-    }
-    return processGroups(event, {
-      schema: timerSchema,
-      groupOf: ({ kind, taskId }) => `${kind} ${taskId}`,
-      log,
-      work: (timer) =>
-        fireTimer(timer, { store, messages, agents, timersQueueUrl: queues.timers, ...common }),
-    });
+    if (queueUrl === queues.jobs) return processJobMessages(event, plenty, jobWork);
+    return processTimers(event, { store, messages, agents, ...queueUrls, ...common });
   };
   const take = async (queueUrl: string): Promise<number> => {
     const bodies = messages.take(queueUrl).map(({ body }) => body);
@@ -263,9 +244,7 @@ export async function createWorld({
         shards: dueShards,
         messages,
         matcherQueueUrl: queues.matcher,
-        reconcilerQueueUrl: queues.reconciler,
-        drainerQueueUrl: queues.drainer,
-        updaterQueueUrl: queues.updater,
+        ...queueUrls,
         workflows,
         ...common,
       }),
@@ -279,9 +258,8 @@ export async function createWorld({
           if (batchItemFailures.length > 0) throw new Error(JSON.stringify(log.lines.slice(-3)));
         }
         const moved =
-          (await take(queues.reconciler)) +
+          (await take(queues.jobs)) +
           (await take(queues.matcher)) +
-          (await take(queues.updater)) +
           (await workflows.move({ ...updater, turnsPerExecution: world.turnsPerExecution }));
         if (records.length === 0 && moved === 0) return;
       }
@@ -303,9 +281,12 @@ export async function createWorld({
     },
     match: (pool: string) => matchPool(pool, plenty, matcher),
     async drain() {
-      if (messages.take(queues.drainer).length === 0) return undefined;
-      const report = await drainPass({ store, ...common });
-      if (report.draining > report.drained) await messages.send(queues.drainer, [drainWake(world.now)]);
+      const timers = messages.take(queues.timers, isAboutDrains).map(({ body }) => body);
+      if (timers.length === 0) return undefined;
+      await deliver(queues.timers, timers);
+      messages.take(queues.jobs, isAboutDrains);
+      const report = await drainPass(jobWork.drainer);
+      if (report.draining > report.drained) await messages.send(queues.timers, [drainTimer(world.now)]);
       return report;
     },
     async fireTimers() {
@@ -334,6 +315,9 @@ export async function createWorld({
     },
   });
 }
+
+const isAboutDrains = ({ body }: { readonly body: string }): boolean =>
+  'slot' in JSON.parse(body) || 'drain' in JSON.parse(body);
 
 type Api = ReturnType<typeof createApi>;
 

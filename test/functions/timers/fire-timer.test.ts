@@ -18,6 +18,7 @@ const fire = (timer: Timer) =>
     messages: world.messages,
     agents: world.agents,
     timersQueueUrl: queues.timers,
+    jobsQueueUrl: queues.jobs,
     ...world.common,
   });
 

@@ -2,27 +2,23 @@
 import type { Context } from 'aws-lambda';
 import { createHandler as createAgentEvents } from '../../../functions/agent-events/handler.ts';
 import { createHandler as createApi } from '../../../functions/api/handler.ts';
-import { createHandler as createDrainer } from '../../../functions/drainer/handler.ts';
 import { createHandler as createFanout } from '../../../functions/fanout/handler.ts';
+import { createHandler as createJobWorker } from '../../../functions/job-worker/handler.ts';
 import { createHandler as createMatcher } from '../../../functions/matcher/handler.ts';
-import { createHandler as createReconciler } from '../../../functions/reconciler/handler.ts';
 import { createHandler as createRollCall } from '../../../functions/roll-call/handler.ts';
 import type { Environment } from '../../../functions/runtime.ts';
 import { createHandler as createSweeper } from '../../../functions/sweeper/handler.ts';
 import { createHandler as createTimers } from '../../../functions/timers/handler.ts';
-import { createHandler as createUpdater } from '../../../functions/updater/handler.ts';
 import type {
   AgentEventsEnv,
   ApiEnv,
-  DrainerEnv,
   FanoutEnv,
+  JobWorkerEnv,
   MatcherEnv,
-  ReconcilerEnv,
   RollCallEnv,
   StoreEnv,
   SweeperEnv,
   TimersEnv,
-  UpdaterEnv,
 } from '../../../shared/api/env.ts';
 import { type Host, onHost } from './hermetic.ts';
 import type { Container, LambdaFunction } from './lambda.ts';
@@ -32,10 +28,8 @@ const cluster = 'sim';
 export const tableNames = { stateTable: 'state', notesTable: 'notes' };
 export const queueNames = {
   matcher: 'matcher.fifo',
-  reconciler: 'reconciler.fifo',
+  jobs: 'jobs.fifo',
   timers: 'timers',
-  drainer: 'drainer.fifo',
-  updater: 'updater.fifo',
   intake: 'intake',
   heartbeats: 'heartbeats',
 };
@@ -48,12 +42,8 @@ const base: StoreEnv = {
 };
 /** Who reports for whom is tested elsewhere (test/functions/agent-events). */
 const identity = { AGENT_IDENTITY: 'none' } as const;
-const queues = {
-  MATCHER_QUEUE_URL: queueNames.matcher,
-  RECONCILER_QUEUE_URL: queueNames.reconciler,
-  DRAINER_QUEUE_URL: queueNames.drainer,
-  UPDATER_QUEUE_URL: queueNames.updater,
-};
+const jobQueues = { JOBS_QUEUE_URL: queueNames.jobs, TIMERS_QUEUE_URL: queueNames.timers };
+const queues = { ...jobQueues, MATCHER_QUEUE_URL: queueNames.matcher };
 const workflow = { UPDATE_WORKFLOW_ARN: workflowArn };
 /** So few that executions hand over in the runs of the simulator. */
 const turns = { UPDATE_TURNS_PER_EXECUTION: '4' };
@@ -65,17 +55,14 @@ const environments = {
     ...identity,
     ...queues,
     ...workflow,
-    TIMERS_QUEUE_URL: queueNames.timers,
     EVENT_BUS_NAME: 'bus',
   } satisfies FanoutEnv,
   matcher: { ...base, MATCHER_QUEUE_URL: queueNames.matcher } satisfies MatcherEnv,
-  reconciler: { ...base, RECONCILER_QUEUE_URL: queueNames.reconciler } satisfies ReconcilerEnv,
-  timers: { ...base, TIMERS_QUEUE_URL: queueNames.timers } satisfies TimersEnv,
+  jobWorker: { ...base, ...jobQueues, ...workflow, ...turns } satisfies JobWorkerEnv,
+  timers: { ...base, ...jobQueues } satisfies TimersEnv,
   agentEvents: { ...base, ...identity } satisfies AgentEventsEnv,
   sweeper: { ...base, ...queues, ...workflow } satisfies SweeperEnv,
   rollCall: { ...base, ...identity, HEARTBEAT_QUEUE_URL: queueNames.heartbeats } satisfies RollCallEnv,
-  drainer: { ...base, DRAINER_QUEUE_URL: queueNames.drainer } satisfies DrainerEnv,
-  updater: { ...base, ...workflow, ...turns } satisfies UpdaterEnv,
 } as const;
 
 export type FunctionName = keyof typeof environments;
@@ -85,13 +72,11 @@ const handlers: Readonly<Record<FunctionName, (environment: Environment) => Hand
   api: createApi,
   fanout: createFanout,
   matcher: createMatcher,
-  reconciler: createReconciler,
+  jobWorker: createJobWorker,
   timers: createTimers,
   agentEvents: createAgentEvents,
   sweeper: createSweeper,
   rollCall: createRollCall,
-  drainer: createDrainer,
-  updater: createUpdater,
 };
 
 /** Timeouts as in infra/stacks/timeouts.ts and control-plane.ts. */
@@ -99,13 +84,11 @@ const timeoutMs: Readonly<Record<FunctionName, number>> = {
   api: 29_000,
   fanout: 60_000,
   matcher: 120_000,
-  reconciler: 120_000,
+  jobWorker: 120_000,
   timers: 30_000,
   agentEvents: 30_000,
   sweeper: 55_000,
   rollCall: 55_000,
-  drainer: 120_000,
-  updater: 120_000,
 };
 
 /** The functions, each of whose containers is a process of its own on `hostOf` it. */

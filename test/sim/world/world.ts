@@ -154,22 +154,15 @@ export class World {
   #createQueues(triggers: TriggerDeps): void {
     const { scheduler, functions } = this;
     // Visibility and tries as in infra/stacks/state.ts.
-    const define = (
-      name: string,
-      fn: keyof typeof functions,
-      visibilityMs: number,
-      fifo: boolean,
-      delayMs = 0,
-    ) => {
-      const options = { fifo, visibilityMs, maxReceives: 10, delayMs };
+    const define = (name: string, fn: keyof typeof functions, visibilityMs: number, fifo: boolean) => {
+      const options = { fifo, visibilityMs, maxReceives: 10 };
       const queue = new Queue(name, options, scheduler, this.random.fork(name));
       this.queues.set(name, queue);
       new QueueWorker(triggers, queue, functions[fn]);
     };
     define(queueNames.matcher, 'matcher', 150_000, true);
-    define(queueNames.reconciler, 'reconciler', 150_000, true);
+    define(queueNames.jobs, 'jobWorker', 150_000, true);
     define(queueNames.timers, 'timers', 60_000, false);
-    define(queueNames.drainer, 'drainer', 150_000, true, 5_000);
     define(queueNames.intake, 'agentEvents', 60_000, false);
     const heartbeats = { visibilityMs: 85_000, retentionMs: 5 * 60_000 };
     const random = this.random.fork('heartbeats');
