@@ -12,11 +12,11 @@ export const reconcileWakeSchema = z.object({ v: z.literal(1), key: jobKeySchema
 export type ReconcileWake = z.infer<typeof reconcileWakeSchema>;
 
 /** FIFO, one message group: make a pass over all agents that are being emptied. */
-export const drainWakeSchema = z.object({ v: z.literal(1), drain: z.literal('agents') });
+const drainWakeSchema = z.object({ v: z.literal(1), drain: z.literal('agents') });
 export type DrainWake = z.infer<typeof drainWakeSchema>;
 
 /** FIFO, a message group for each job: something happened that its update may have waited for. */
-export const updateWakeSchema = z.object({
+const updateWakeSchema = z.object({
   v: z.literal(1),
   key: jobKeySchema,
   updateId: z.string(),
