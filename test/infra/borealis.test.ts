@@ -269,7 +269,7 @@ describe('event sources', () => {
   const mappings = properties('AWS::Lambda::EventSourceMapping');
 
   it('report failures item by item', () => {
-    expect(mappings).toHaveLength(8);
+    expect(mappings).toHaveLength(6);
     for (const mapping of mappings)
       expect(at(mapping, 'FunctionResponseTypes')).toEqual(['ReportBatchItemFailures']);
   });
