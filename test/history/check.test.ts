@@ -1,0 +1,337 @@
+import { describe, expect, it } from 'vitest';
+import type { TaskView } from '../../shared/api/views.ts';
+import { check, rules } from './check.ts';
+import type { Call, FinalJob, History } from './history.ts';
+import { idOf, lives, sampleHistory, t0, told } from './sample-history.ts';
+
+type Spoil = (history: History) => Partial<History>;
+
+const { lost, replacing, swinging, finished, killed, removed, updated } = lives;
+
+const jobsWith =
+  (name: string, change: (job: FinalJob) => FinalJob): Spoil =>
+  ({ jobs }) => ({ jobs: jobs.map((final) => (final.job.name === name ? change(final) : final)) });
+const tasksWith = (name: string, change: (task: TaskView) => TaskView): Spoil =>
+  jobsWith(name, (final) => ({ ...final, tasks: final.tasks.map(change) }));
+const callsWith =
+  (kind: Call['asked']['kind'], change: (call: Call) => Call): Spoil =>
+  ({ calls }) => ({ calls: calls.map((call) => (call.asked.kind === kind ? change(call) : call)) });
+const heardWithout =
+  (life: { name: string; instance: number; generation: number }, to: string): Spoil =>
+  ({ heard }) => ({
+    heard: heard.filter(
+      ({ event }) =>
+        event.detailType !== 'Task State Change' ||
+        event.detail.taskId !== idOf(life) ||
+        event.detail.to !== to,
+    ),
+  });
+const alsoHeard =
+  (...more: History['heard'][number][]): Spoil =>
+  ({ heard }) => ({ heard: [...heard, ...more] });
+
+/** Rule, what is wrong, and the history that has it. */
+const bad: readonly (readonly [rule: string, what: string, spoil: Spoil])[] = [
+  [
+    'legal transitions',
+    'a task that ran before anybody had it',
+    alsoHeard(
+      told({ ...removed, instance: 5 }, null, 'PENDING', 1),
+      told({ ...removed, instance: 5 }, 'PENDING', 'RUNNING', 2),
+    ),
+  ],
+  [
+    'legal transitions',
+    'a removal of a task that an agent has',
+    alsoHeard(told(updated, 'RUNNING', 'DELETED', 55_000)),
+  ],
+  ['ends are final', 'an end after the end', alsoHeard(told(killed, 'KILLED', 'LOST', 7000))],
+  ['ends are final', 'life after removal', alsoHeard(told(removed, 'PENDING', 'ASSIGNED', 7000))],
+  [
+    'times go forward',
+    'a change earlier than the one it follows',
+    alsoHeard(told(updated, 'RUNNING', 'KILLING', 50_100)),
+  ],
+  ['nothing untold', 'a lost event in the middle', heardWithout(killed, 'KILLING')],
+  ['nothing untold', 'a lost event at the end', heardWithout(replacing, 'RUNNING')],
+  [
+    'nothing untold',
+    'a task nobody told of',
+    ({ heard }) => ({
+      heard: heard.filter(
+        ({ event }) => event.detailType !== 'Task State Change' || event.detail.name !== 'sum',
+      ),
+    }),
+  ],
+  [
+    'nothing untold',
+    'an event that was never stored',
+    alsoHeard(told(swinging, 'RUNNING', 'RESTARTING', 55_000)),
+  ],
+  [
+    'nothing untold',
+    'the same event told in two ways',
+    alsoHeard(told(finished, 'STARTING', 'FINISHED', 5000)),
+  ],
+  [
+    'nothing untold',
+    'a task that the API has forgotten',
+    jobsWith('sum', (final) => ({ ...final, tasks: [] })),
+  ],
+  [
+    'nothing untold',
+    'a removed task that is there',
+    jobsWith('old', (final) => ({
+      ...final,
+      tasks: [...final.tasks, ...final.tasks.map((task) => ({ ...task, taskId: idOf(removed) }))],
+    })),
+  ],
+  [
+    'one live generation',
+    'a successor before the end',
+    alsoHeard(told({ ...replacing, generation: 3 }, null, 'PENDING', 45_000)),
+  ],
+  [
+    'one live generation',
+    'the same generation twice',
+    ({ heard }) => ({
+      heard: heard.map((one) =>
+        one.event.detailType === 'Task State Change' && one.event.detail.taskId === idOf(replacing)
+          ? { ...one, event: { ...one.event, detail: { ...one.event.detail, generation: 1 } } }
+          : one,
+      ),
+    }),
+  ],
+  [
+    'within capacity',
+    'more than was offered',
+    ({ agents }) => ({ agents: agents.map((agent) => ({ ...agent, ramMb: 100 })) }),
+  ],
+  [
+    'within capacity',
+    'a port given twice',
+    tasksWith('web', (task) => ({ ...task, grant: { gpus: [], ports: { http: 31_000 } } })),
+  ],
+  [
+    'deadlines kept',
+    'a state that stayed',
+    ({ limits }) => ({
+      limits: {
+        ...limits,
+        timeoutsMs: { ...limits.timeoutsMs, KILLING: 100 },
+        slackMs: 0,
+        sweepEveryMs: 200,
+      },
+    }),
+  ],
+  ['deadlines kept', 'a state that never ended', alsoHeard(told(updated, 'RUNNING', 'KILLING', 51_000))],
+  ['versions grow', 'an older version later', callsWith('kill', (call) => ({ ...call, specVersion: 0 }))],
+  [
+    'desired as asked',
+    'a kill that left no trace',
+    jobsWith('old', (final) => ({
+      ...final,
+      job: { ...final.job, desired: [{ instances: [0, 1], configId: 'v1' }] },
+    })),
+  ],
+  [
+    'desired as asked',
+    'an addition that was lost',
+    jobsWith('web', (final) => ({
+      ...final,
+      job: { ...final.job, desired: [{ instances: [0, 0], configId: 'v1' }] },
+    })),
+  ],
+  [
+    'desired as asked',
+    'an update that was rolled back and yet left its config',
+    ({ updates }) => ({ updates: updates.map((update) => ({ ...update, status: 'ROLLED_BACK' })) }),
+  ],
+  [
+    'desired as asked',
+    'an accepted job that is gone',
+    ({ jobs }) => ({ jobs: jobs.filter(({ job }) => job.name !== 'sum') }),
+  ],
+  [
+    'desired as asked',
+    'a refused call that was carried out',
+    callsWith('add', (call) => ({ ...call, outcome: 'refused' })),
+  ],
+  [
+    'kills took effect',
+    'a task that lived on',
+    ({ calls }) => ({
+      calls: [
+        ...calls,
+        {
+          ...(calls[0] as Call),
+          asked: { kind: 'restart', instances: [[1, 1]] },
+          startedAt: t0 + 30_000,
+          endedAt: t0 + 30_050,
+          specVersion: 3,
+        },
+      ],
+    }),
+  ],
+  [
+    'everything settled',
+    'a service with an instance that ended',
+    tasksWith('web', (task) => (task.taskId === idOf(replacing) ? { ...task, state: 'FINISHED' } : task)),
+  ],
+  [
+    'everything settled',
+    'a task that still starts',
+    tasksWith('web', (task) => (task.taskId === idOf(replacing) ? { ...task, state: 'STARTING' } : task)),
+  ],
+  [
+    'everything settled',
+    'an instance that was never made',
+    jobsWith('web', (final) => ({ ...final, tasks: final.tasks.filter(({ instance }) => instance === 0) })),
+  ],
+  [
+    'everything settled',
+    'a task of the wrong config',
+    tasksWith('shop', (task) => ({ ...task, configId: 'v1' })),
+  ],
+  [
+    'everything settled',
+    'a task that nobody wants',
+    tasksWith('old', (task) => ({ ...task, state: 'RUNNING' })),
+  ],
+  [
+    'everything settled',
+    'a failure with tries left',
+    tasksWith('sum', (task) => ({ ...task, state: 'FAILED' })),
+  ],
+  [
+    'everything settled',
+    'a job that is not carried out',
+    jobsWith('web', (final) => ({ ...final, job: { ...final.job, reconciled: false } })),
+  ],
+  [
+    'everything settled',
+    'an update without an end',
+    ({ updates }) => ({ updates: updates.map((update) => ({ ...update, status: 'ROLLING_FORWARD' })) }),
+  ],
+  [
+    'ends announced',
+    'an end in silence',
+    ({ heard }) => ({ heard: heard.filter(({ event }) => event.detailType !== 'Job Ended') }),
+  ],
+  [
+    'ends announced',
+    'a wrong outcome',
+    ({ heard }) => ({
+      heard: heard.map((one) =>
+        one.event.detailType === 'Job Ended'
+          ? { ...one, event: { ...one.event, detail: { ...one.event.detail, outcome: 'failed' } } }
+          : one,
+      ),
+    }),
+  ],
+  [
+    'started once',
+    'two starts',
+    ({ runs }) => ({ runs: [...runs, ...runs.filter(({ what }) => what === 'start').slice(0, 1)] }),
+  ],
+  [
+    'started once',
+    'a start on another agent',
+    ({ runs }) => ({ runs: runs.map((run) => ({ ...run, agentId: 'b' })) }),
+  ],
+  [
+    'started once',
+    'a start before the assignment',
+    ({ runs }) => ({ runs: runs.map((run) => ({ ...run, at: t0 - 5000 })) }),
+  ],
+  ['started once', 'a start of what nobody assigned', heardWithout(updated, 'ASSIGNED')],
+  [
+    'work done',
+    'an end that the process never reached',
+    ({ runs }) => ({ runs: runs.filter(({ what }) => what === 'start') }),
+  ],
+  [
+    'work done',
+    'a task that runs and never began',
+    ({ runs }) => ({ runs: runs.filter(({ taskId }) => taskId !== idOf(updated)) }),
+  ],
+  [
+    'no leftovers',
+    'a process long after its end',
+    ({ samples }) => ({
+      samples: [{ from: t0 + 30_000, to: t0 + 30_000, taskIds: [idOf(killed)] }, ...samples],
+      faults: [],
+    }),
+  ],
+  [
+    'no leftovers',
+    'a process of nobody',
+    ({ samples }) => ({
+      samples: [{ from: t0 + 30_000, to: t0 + 30_000, taskIds: ['stranger'] }, ...samples],
+    }),
+  ],
+  [
+    'reality as told',
+    'a RUNNING task without a process',
+    ({ samples }) => ({
+      samples: samples.map((sample) => ({
+        ...sample,
+        taskIds: sample.taskIds.filter((id) => id !== idOf(updated)),
+      })),
+    }),
+  ],
+  [
+    'reality as told',
+    'a process of a task that has ended',
+    ({ samples }) => ({
+      samples: samples.map((sample) => ({ ...sample, taskIds: [...sample.taskIds, idOf(lost)] })),
+    }),
+  ],
+  ['none given up', 'a task and its agent lost without a silence', () => ({ faults: [] })],
+  [
+    'none given up',
+    'a task lost after a short silence',
+    ({ faults }) => ({ faults: faults.map((fault) => ({ ...fault, to: fault.from + 2000 })) }),
+  ],
+  [
+    'none given up',
+    'a task lost by the silence of another agent',
+    ({ faults }) => ({ faults: faults.map((fault) => ({ ...fault, agentId: 'b' })) }),
+  ],
+];
+
+describe('the checker of histories', () => {
+  it('has nothing to say about a history in which all is well', () => {
+    expect(check(sampleHistory())).toEqual([]);
+  });
+
+  it.each(bad)('%s: finds %s', (rule, _what, spoil) => {
+    const history = sampleHistory();
+    expect(check({ ...history, ...spoil(history) }).map((violation) => violation.rule)).toContain(rule);
+  });
+
+  it('is shown a bad history by every rule', () => {
+    expect(new Set(bad.map(([rule]) => rule))).toEqual(new Set(Object.keys(rules)));
+  });
+
+  it('takes a call without an answer for carried out or not', () => {
+    const history = sampleHistory();
+    const unknown = history.calls.map((call): Call => {
+      if (call.asked.kind !== 'add' && call.asked.kind !== 'kill') return call;
+      const { specVersion: _none, ...rest } = call;
+      return { ...rest, outcome: 'unknown' };
+    });
+    const before = history.jobs.map((final) =>
+      final.job.name === 'old'
+        ? {
+            ...final,
+            job: { ...final.job, desired: [{ instances: [0, 1] as [number, number], configId: 'v1' }] },
+          }
+        : final,
+    );
+    const named = (jobs: readonly FinalJob[]) =>
+      check({ ...history, calls: unknown, jobs }).filter(({ rule }) => rule === 'desired as asked');
+    expect(named(history.jobs)).toEqual([]);
+    expect(named(before)).toEqual([]);
+  });
+});

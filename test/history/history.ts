@@ -1,0 +1,125 @@
+// What was seen of one real run, as data: calls and their answers, events of the bus, faults, processes of this machine,
+// what the tasks themselves wrote down, and what the API says in the end. The rules (rules/) judge it afterwards and
+// never look at the system again, so a recorded history can be kept and judged anew. Times are epoch milliseconds.
+import type { JobView, TaskView } from '../../shared/api/views.ts';
+import type { BusEvent } from '../../shared/model/events.ts';
+import type { InstanceRange } from '../../shared/model/job-key.ts';
+import type { TransientState } from '../../shared/model/task-timeouts.ts';
+import type { UpdateStatus } from '../../shared/model/update.ts';
+
+/** Instances and the mark of the config they shall run: `metadata.mark` of the config. */
+export interface Wanted {
+  readonly instances: readonly InstanceRange[];
+  readonly mark: string;
+}
+
+/** What was asked of a job. `update` replaces the whole job, group by group. */
+export type Asked =
+  | { readonly kind: 'create'; readonly wanted: readonly Wanted[] }
+  | { readonly kind: 'add'; readonly count: number }
+  | { readonly kind: 'kill'; readonly instances?: readonly InstanceRange[] }
+  | { readonly kind: 'restart'; readonly instances?: readonly InstanceRange[] }
+  | { readonly kind: 'update'; readonly wanted: readonly Wanted[] };
+
+export interface Call {
+  /** `role/environment/name`. */
+  readonly job: string;
+  readonly asked: Asked;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** unknown: no answer, or one that does not say (5xx); it may have been carried out, or not. */
+  readonly outcome: 'accepted' | 'refused' | 'unknown';
+  /** Version of the job in the answer, where there is one. */
+  readonly specVersion?: number;
+  readonly updateId?: string;
+  /** Of a refusal. */
+  readonly code?: string;
+}
+
+/** An event as its receiver got it: perhaps not for the first time. */
+export interface Heard {
+  readonly heardAt: number;
+  readonly event: BusEvent;
+}
+
+/** Something that was done to the system. Agents: `kill` until it was started again, `pause` until it went on. */
+export interface Fault {
+  readonly kind: 'kill' | 'pause' | 'engine' | 'functions' | 'stall';
+  /** Of `kill` and `pause`. */
+  readonly agentId?: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Tasks that had a process on this machine, looked at between two times. */
+export interface ProcessSample {
+  readonly from: number;
+  readonly to: number;
+  readonly taskIds: readonly string[];
+}
+
+/** A line that a task's process wrote into a file outside of Borealis. */
+export interface Run {
+  readonly taskId: string;
+  readonly what: 'start' | 'end';
+  readonly agentId: string;
+  readonly at: number;
+}
+
+export interface AgentOffer {
+  readonly agentId: string;
+  readonly cpuMilli: number;
+  readonly ramMb: number;
+  readonly diskMb: number;
+}
+
+/** A job as the API shows it once all is quiet, with all of its tasks. */
+export interface FinalJob {
+  readonly job: JobView;
+  readonly tasks: readonly TaskView[];
+  /** `metadata.mark` by config id. */
+  readonly marks: Readonly<Record<string, string>>;
+  /** Runs of an instance that may fail; -1 = any number. */
+  readonly maxTaskFailures: number;
+}
+
+export interface FinalUpdate {
+  readonly job: string;
+  readonly updateId: string;
+  readonly status: UpdateStatus;
+}
+
+/** What the installation was set to, and what the judge allows. */
+export interface Limits {
+  readonly timeoutsMs: Readonly<Record<TransientState, number>>;
+  readonly lostAfterMs: number;
+  readonly sweepEveryMs: number;
+  /** How much later than due something may happen on a machine that is busy and a control plane that fails at times. */
+  readonly slackMs: number;
+  /** How far apart the times of two functions may be: each takes its own at its start. */
+  readonly clockMs: number;
+  /** How long the process of a task may outlive it on an agent that is well. */
+  readonly graceMs: number;
+}
+
+export interface History {
+  readonly from: number;
+  readonly to: number;
+  readonly limits: Limits;
+  readonly agents: readonly AgentOffer[];
+  readonly calls: readonly Call[];
+  readonly heard: readonly Heard[];
+  readonly faults: readonly Fault[];
+  readonly samples: readonly ProcessSample[];
+  readonly runs: readonly Run[];
+  readonly jobs: readonly FinalJob[];
+  readonly updates: readonly FinalUpdate[];
+}
+
+/** A rule that does not hold. */
+export interface Violation {
+  readonly rule: string;
+  /** Task, job or agent. */
+  readonly about: string;
+  readonly message: string;
+}

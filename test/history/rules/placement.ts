@@ -1,0 +1,96 @@
+// Where tasks are at the same time: one live task per instance, of the newest generation; no agent beyond what it
+// offered; no state that should pass beyond its deadline.
+import type { TransientState } from '../../../shared/model/task-timeouts.ts';
+import type { History, Violation } from '../history.ts';
+import { endOf, placementOf, startOf, type Timeline } from '../timelines.ts';
+
+type Timelines = ReadonlyMap<string, Timeline>;
+
+/** A task begins only when the generation before it has ended, and no two are of the same generation. */
+export function oneLiveGeneration({ limits }: History, timelines: Timelines): Violation[] {
+  const rule = 'one live generation';
+  const byInstance = Map.groupBy(timelines.values(), ({ job, instance }) => `${job}/${instance}`);
+  return [...byInstance].flatMap(([about, tasks]) => {
+    const sorted = tasks.toSorted((a, b) => a.generation - b.generation);
+    return sorted.slice(1).flatMap((task, index) => {
+      const before = sorted[index] as Timeline;
+      if (before.generation === task.generation) {
+        const message = `${before.taskId} and ${task.taskId} are of the same generation`;
+        return [{ rule, about, message }];
+      }
+      if (startOf(task) >= endOf(before) - limits.clockMs) return [];
+      const message = `${task.taskId} began while ${before.taskId} had not ended`;
+      return [{ rule, about, message }];
+    });
+  });
+}
+
+type Amounts = Readonly<Record<'cpuMilli' | 'ramMb' | 'diskMb', number>>;
+const amounts = ['cpuMilli', 'ramMb', 'diskMb'] as const;
+
+interface Stay {
+  readonly taskId: string;
+  readonly agentId: string;
+  readonly from: number;
+  readonly to: number;
+  readonly resources: Amounts;
+  readonly ports: readonly number[];
+}
+
+/**
+ * At no time do the tasks on an agent need more than it offered, nor hold the same port. A task counts from `clockMs`
+ * after its assignment: the matcher notes the time before it reads what is free.
+ */
+export function withinCapacity(history: History, timelines: Timelines): Violation[] {
+  const stays = staysOf(history, timelines);
+  return history.agents.flatMap((agent) => {
+    const here = stays.filter(({ agentId }) => agentId === agent.agentId);
+    for (const { from } of here) {
+      const now = here.filter((stay) => stay.from <= from && from < stay.to);
+      const over = amounts.find((name) => sum(now, (stay) => stay.resources[name]) > agent[name]);
+      const ports = now.flatMap((stay) => stay.ports);
+      const twice = ports.find((port, index) => ports.indexOf(port) !== index);
+      if (over === undefined && twice === undefined) continue;
+      const names = now.map(({ taskId }) => taskId).join(', ');
+      const message =
+        over === undefined
+          ? `port ${twice} is given twice, among ${names}`
+          : `${sum(now, (stay) => stay.resources[over])} ${over} of ${agent[over]} in use by ${names}`;
+      return [{ rule: 'within capacity', about: agent.agentId, message }];
+    }
+    return [];
+  });
+}
+
+function staysOf({ jobs, limits }: History, timelines: Timelines): Stay[] {
+  return jobs
+    .flatMap(({ tasks }) => tasks)
+    .flatMap(({ taskId, resources, grant }) => {
+      const timeline = timelines.get(taskId);
+      const placed = timeline && placementOf(timeline);
+      if (!placed) return [];
+      const { agentId, at } = placed;
+      const ports = Object.values(grant?.ports ?? {});
+      return [{ taskId, agentId, from: at + limits.clockMs, to: endOf(timeline), resources, ports }];
+    })
+    .filter(({ from, to }) => from < to);
+}
+
+function sum<T>(items: readonly T[], amount: (item: T) => number): number {
+  return items.reduce((total, item) => total + amount(item), 0);
+}
+
+/** No state that must pass lasts longer than its deadline, the time between two sweeps and the slack. */
+export function deadlinesKept({ limits, to: end }: History, timelines: Timelines): Violation[] {
+  const allowed = limits.sweepEveryMs + limits.slackMs;
+  return [...timelines.values()].flatMap(({ taskId, steps }) =>
+    steps.flatMap(({ state, at }, index) => {
+      const timeoutMs = limits.timeoutsMs[state as TransientState] as number | undefined;
+      if (timeoutMs === undefined) return [];
+      const lastedMs = (steps[index + 1]?.at ?? end) - at;
+      if (lastedMs <= timeoutMs + allowed) return [];
+      const message = `was ${state} for ${lastedMs} ms; ${timeoutMs} ms are allowed, and ${allowed} ms to notice`;
+      return [{ rule: 'deadlines kept', about: taskId, message }];
+    }),
+  );
+}
