@@ -52,7 +52,7 @@ export interface Fault {
 }
 
 /** Tasks that had a process on this machine, looked at between two times. */
-export interface ProcessSample {
+interface ProcessSample {
   readonly from: number;
   readonly to: number;
   readonly taskIds: readonly string[];
@@ -66,7 +66,7 @@ export interface Run {
   readonly at: number;
 }
 
-export interface AgentOffer {
+interface AgentOffer {
   readonly agentId: string;
   readonly cpuMilli: number;
   readonly ramMb: number;
@@ -90,7 +90,7 @@ export interface FinalUpdate {
 }
 
 /** What the installation was set to, and what the judge allows. */
-export interface Limits {
+interface Limits {
   readonly timeoutsMs: Readonly<Record<TransientState, number>>;
   readonly lostAfterMs: number;
   readonly sweepEveryMs: number;
