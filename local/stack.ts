@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EngineSet } from './engines/engine-set.ts';
+import type { FunctionFaults } from './host/faults.ts';
 import type { HostStats } from './host/host.ts';
 import type { HostThreadData } from './host/host-thread.ts';
 import { type LocalPlan, planFrom } from './template/plan.ts';
@@ -23,6 +24,8 @@ export interface LocalStackOptions {
   readonly stacks?: readonly string[];
   /** Settings as `cdk deploy -c` takes them, such as `borealis:backlogLimit`. @default none */
   readonly context?: Readonly<Record<string, string>>;
+  /** Replaces variables of the functions that have them, such as deadlines that a test cannot wait for. @default none */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Gets log lines of handlers, pollers and engines. @default dropped */
   readonly log?: (line: string) => void;
 }
@@ -42,6 +45,10 @@ export interface LocalStack {
   dynamoPid(): number | undefined;
   /** Ends one engine and starts it again on the same port and data, as after a crash. For tests of faults. */
   restartEngine(engine: 'dynamo' | 'sqs'): Promise<void>;
+  /** Runs every schedule now, as the next minute would. */
+  runSchedules(): Promise<void>;
+  /** Makes functions fail from now on; undefined = no longer. For tests of faults. */
+  setFaults(faults: FunctionFaults | undefined): Promise<void>;
   stats(): Promise<HostStats>;
   /** Ends everything and leaves no process behind. Safe to call twice. */
   stop(): Promise<void>;
@@ -91,7 +98,7 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
       sqsEndpoint: engines.sqsEndpoint,
       apiUrl: `http://127.0.0.1:${port}`,
     };
-    const plan = planFrom(templates, around);
+    const plan = withEnvironment(planFrom(templates, around), options.environment ?? {});
     const host = hostThread({ plan, port, engines, options, log });
     try {
       const actualPort = await timed('ready', host.call<number>('start'));
@@ -104,6 +111,14 @@ export async function startLocalStack(options: LocalStackOptions = {}): Promise<
     await engines.stop();
     throw error;
   }
+}
+
+function withEnvironment(plan: LocalPlan, more: Readonly<Record<string, string>>): LocalPlan {
+  const functions = plan.functions.map((fn) => {
+    const replaced = Object.entries(more).filter(([name]) => name in fn.environment);
+    return { ...fn, environment: { ...fn.environment, ...Object.fromEntries(replaced) } };
+  });
+  return { ...plan, functions };
 }
 
 async function synthesise(request: SynthRequest, log: (line: string) => void): Promise<Templates> {
@@ -221,6 +236,8 @@ function runningStack({ host, engines, plan, cluster, startMs, port, log }: Runn
     plan,
     dynamoPid: () => engines.dynamoPid(),
     restartEngine: (engine) => engines.restart(engine),
+    runSchedules: () => host.call<void>('heal'),
+    setFaults: (faults) => host.call<void>('setFaults', faults),
     stats: () => host.call<HostStats>('stats'),
     stop: stopOnce,
     ended,

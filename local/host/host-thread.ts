@@ -2,6 +2,7 @@
 // the command line's process) and module instances of its own (every stack starts with cold functions).
 import { capacityTotals, requestTotals } from '../../functions/clients/capacity.ts';
 import { serveThread, threadContext } from '../thread.ts';
+import type { FunctionFaults } from './faults.ts';
 import { type Host, type HostOptions, startHost } from './host.ts';
 
 /** What the thread is started with. */
@@ -24,6 +25,7 @@ serveThread({
     return host.port;
   },
   heal: () => host?.heal(),
+  setFaults: (faults: FunctionFaults | undefined) => host?.setFaults(faults),
   stats: () => host?.stats(),
   events: () => host?.recentEvents() ?? [],
   stop: () => host?.stop(),

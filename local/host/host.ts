@@ -1,11 +1,12 @@
 // The host: everything of the embedded stack except the engines. Takes the plan and runs it: HTTP routes, event source
 // mappings, schedules, state machines, all calling the handlers in this thread.
 import { join } from 'node:path';
-import { engineClient } from '../engines/aws-json.ts';
+import { type EngineClient, engineClient } from '../engines/aws-json.ts';
 import type { LocalPlan } from '../template/plan.ts';
 import { type AwsServices, startAwsServices } from './aws-services.ts';
 import { checkpointFile } from './checkpoint-file.ts';
 import { createEventBus, type PutEvent } from './event-bus.ts';
+import { type FaultCounts, type FunctionFaults, withFaults } from './faults.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { type FunctionStats, type Invoker, loadInvoker, unitedEnvironment } from './invoker.ts';
 import { provisionQueues, provisionTables } from './provision.ts';
@@ -44,6 +45,8 @@ export interface HostStats {
   readonly events: number;
   readonly queues: Readonly<Record<string, QueueDepth>>;
   readonly stateMachines: Readonly<Record<string, MachineStats>>;
+  /** Invocations that were made to fail, or to come twice. */
+  readonly faults: FaultCounts;
   readonly [more: string]: unknown;
 }
 
@@ -60,6 +63,8 @@ export interface Host {
   recentEvents(): readonly PutEvent[];
   /** Makes tables and queues again where an engine lost them, and runs every schedule once (the safety net). */
   heal(): Promise<void>;
+  /** Makes functions fail from now on, or no longer. */
+  setFaults(faults: FunctionFaults | undefined): void;
   /** Takes nothing more, lets running invocations finish, closes everything. */
   stop(): Promise<void>;
 }
@@ -72,7 +77,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const dynamo = engineClient(options.dynamoEndpoint, 'DynamoDB_20120810');
   const sqs = engineClient(options.sqsEndpoint, 'AmazonSQS');
   const streams = engineClient(options.dynamoEndpoint, 'DynamoDBStreams_20120810');
-  await Promise.all([provisionTables(dynamo, plan.tables), provisionQueues(sqs, plan.queues)]);
+  await provision(dynamo, sqs, plan);
 
   const events: PutEvent[] = [];
   let eventCount = 0;
@@ -82,7 +87,8 @@ export async function startHost(options: HostOptions): Promise<Host> {
     if (events.length > eventsKept) events.shift();
   };
   Object.assign(process.env, unitedEnvironment(plan.functions));
-  const invoker = await loadInvoker({ functions: plan.functions, root: options.root, log });
+  const called = await loadInvoker({ functions: plan.functions, root: options.root, log });
+  const invoker = withFaults(called, new Set(plan.routes.map(({ functionArn }) => functionArn)));
   const machines = await loadStateMachines(plan.stateMachines, invoker);
   const { region, accountId } = options;
   const bus = createEventBus({ rules: plan.rules, invoker, machines, sqs, region, accountId, log });
@@ -102,6 +108,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     events: eventCount,
     queues: await queueDepths(options.sqsEndpoint),
     stateMachines: machines.stats(),
+    faults: invoker.faultCounts(),
     ...options.moreStats?.(),
   });
   const http = await startHttp(options, invoker, { stats, events: () => events }).catch(
@@ -120,19 +127,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
     ];
   });
   const schedules = plan.schedules.map((schedule) => startSchedule(schedule, invoker));
-  const sweep = (): Promise<unknown> =>
-    Promise.allSettled(
-      plan.schedules.map((schedule) => invoker.invoke(schedule.functionArn, { source: 'local.start' })),
-    );
-
   return {
     port: http.port,
     stats,
     recentEvents: () => events,
     async heal() {
-      await Promise.all([provisionTables(dynamo, plan.tables), provisionQueues(sqs, plan.queues)]);
-      await sweep();
+      await provision(dynamo, sqs, plan);
+      await runSchedules(plan, invoker);
     },
+    setFaults: (faults) => invoker.setFaults(faults),
     async stop() {
       const pollers: readonly Poller[] = [
         ...queuePollers,
@@ -148,6 +151,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
       for (const client of [dynamo, sqs, streams]) client.close();
     },
   };
+}
+
+function provision(dynamo: EngineClient, sqs: EngineClient, plan: LocalPlan): Promise<unknown> {
+  return Promise.all([provisionTables(dynamo, plan.tables), provisionQueues(sqs, plan.queues)]);
+}
+
+function runSchedules({ schedules }: LocalPlan, invoker: Invoker): Promise<unknown> {
+  const once = { source: 'local.start' };
+  return Promise.allSettled(schedules.map(({ functionArn }) => invoker.invoke(functionArn, once)));
 }
 
 /** The SDK clients of the handlers read these when they are made, at the first invocation. */

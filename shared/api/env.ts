@@ -15,8 +15,8 @@ const base = {
   METER_CAPACITY: z.enum(['true', 'false']).default('false'),
   /** Deadlines of task states that are not the default. */
   TASK_TIMEOUTS: taskTimeoutsSchema,
-  /** An agent that was silent for so long is lost. */
-  AGENT_LOST_AFTER_SECS: z.coerce.number().int().min(60).default(90),
+  /** An agent that was silent for so long is lost; an installation has 60 at least (infra/settings.ts), tests less. */
+  AGENT_LOST_AFTER_SECS: z.coerce.number().int().min(5).default(90),
 };
 
 /** Silence after which an agent gets no tasks, milliseconds: well before it is lost. */

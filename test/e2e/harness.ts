@@ -8,11 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
+import type { AgentTimings } from '../../agent/options.ts';
 import { type LocalStack, startLocalStack } from '../../local/stack.ts';
 import { type ApiClient, createApiClient } from '../../shared/api/client.ts';
 import type { JobDetail, TaskView } from '../../shared/api/views.ts';
 
 const bin = fileURLToPath(new URL('../../cli/bin/borealis.mjs', import.meta.url));
+const timedAgent = fileURLToPath(new URL('./timed-agent.ts', import.meta.url));
 const patienceMs = 60_000;
 // Real processes on a loaded machine: the waits below are bounded by patienceMs each, not by the runner's default.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
@@ -32,7 +34,10 @@ export interface Installation {
   readonly endpoints: { readonly sqs: string; readonly aws: string };
   /** Runs the command line against this installation. */
   cli(...args: readonly string[]): Promise<CliResult>;
+  /** Starts it, again if it was there, and waits until it is registered. */
   startAgent(id: string, extra?: readonly string[]): Promise<ChildProcess>;
+  /** The same without the wait, for times when the control plane may not answer. */
+  spawnAgent(id: string, extra?: readonly string[]): Promise<ChildProcess>;
   job(name: string): Promise<JobDetail>;
   stop(): Promise<void>;
 }
@@ -62,7 +67,9 @@ export async function startInstallation(
   options: EmbeddedOptions = {},
 ): Promise<Installation> {
   const apiUrl = process.env.BOREALIS_E2E_API;
-  return apiUrl === undefined ? startEmbedded(agentIds, options) : install(deployed(apiUrl), agentIds);
+  return apiUrl === undefined
+    ? startEmbedded(agentIds, options)
+    : install(deployed(apiUrl), agentIds, options.agentTimings);
 }
 
 interface EmbeddedOptions {
@@ -70,6 +77,10 @@ interface EmbeddedOptions {
   readonly log?: (line: string) => void;
   /** Modules with more stacks; a deployed installation has them from `npm run test:deploy`. */
   readonly stacks?: readonly string[];
+  /** Variables of the functions, such as deadlines that a test cannot wait for. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Other intervals than agents have. */
+  readonly agentTimings?: Partial<AgentTimings>;
 }
 
 /** An embedded stack on free ports with the named agents. */
@@ -89,7 +100,7 @@ export async function startEmbedded(
     clear: async () => undefined,
     stop: () => stack.stop(),
   };
-  return { ...(await install(target, agentIds)), stack };
+  return { ...(await install(target, agentIds, options.agentTimings)), stack };
 }
 
 /**
@@ -121,7 +132,11 @@ function deployed(apiUrl: string): Target {
   };
 }
 
-async function install(target: Target, agentIds: readonly string[]): Promise<Installation> {
+async function install(
+  target: Target,
+  agentIds: readonly string[],
+  agentTimings?: Partial<AgentTimings>,
+): Promise<Installation> {
   const dir = mkdtempSync(join(tmpdir(), 'borealis-e2e-'));
   const { apiUrl } = target;
   const env = {
@@ -145,19 +160,23 @@ async function install(target: Target, agentIds: readonly string[]): Promise<Ins
     cli: (...args) => run(args, env),
     async startAgent(id, extra = []) {
       const before = await lastSeen(id);
-      const index = agents.has(id) ? [...agents.keys()].indexOf(id) : agents.size;
-      await endAgent(agents.get(id));
-      const child = spawn(
-        process.execPath,
-        [bin, 'agent', 'run', ...agentOptions(id, index, dir), ...extra],
-        { env, stdio: ['pipe', 'ignore', 'inherit'] },
-      );
-      child.stdin?.on('error', () => undefined);
-      agents.set(id, child);
+      const child = await installation.spawnAgent(id, extra);
       await until(`${id} to register`, async () => {
         const seen = await lastSeen(id);
         return seen !== undefined && seen !== before;
       });
+      return child;
+    },
+    async spawnAgent(id, extra = []) {
+      const index = agents.has(id) ? [...agents.keys()].indexOf(id) : agents.size;
+      await endAgent(agents.get(id));
+      const program = agentTimings ? [timedAgent, JSON.stringify(agentTimings)] : [bin, 'agent', 'run'];
+      const child = spawn(process.execPath, [...program, ...agentOptions(id, index, dir), ...extra], {
+        env,
+        stdio: ['pipe', 'ignore', 'inherit'],
+      });
+      child.stdin?.on('error', () => undefined);
+      agents.set(id, child);
       return child;
     },
     job: (name) => api.call('getJob', { params: { role: 'demo', environment: 'devel', name }, query: {} }),

@@ -185,6 +185,15 @@ const bad: readonly (readonly [rule: string, what: string, spoil: Spoil])[] = [
   ],
   [
     'everything settled',
+    'a task held back beyond its time',
+    tasksWith('web', (task) =>
+      task.taskId === idOf(replacing)
+        ? { ...task, state: 'THROTTLED', deadlineAt: new Date(t0 + 50_000).toISOString() }
+        : task,
+    ),
+  ],
+  [
+    'everything settled',
     'an instance that was never made',
     jobsWith('web', (final) => ({ ...final, tasks: final.tasks.filter(({ instance }) => instance === 0) })),
   ],

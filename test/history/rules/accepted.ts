@@ -131,7 +131,7 @@ export function killsTookEffect({ calls }: History, timelines: Timelines): Viola
 }
 
 /** Every instance asked for runs, or has ended as it may; no other does; updates have ended. */
-export function everythingSettled({ jobs, updates }: History): Violation[] {
+export function everythingSettled({ jobs, updates, limits, to }: History): Violation[] {
   const rule = 'everything settled';
   const unfinished = updates
     .filter(({ status }) => !isTerminalUpdate(status))
@@ -139,12 +139,17 @@ export function everythingSettled({ jobs, updates }: History): Violation[] {
   return [
     ...unfinished,
     ...jobs.flatMap((final) =>
-      jobProblems(final).map((message) => ({ rule, about: pathOf(final), message })),
+      jobProblems(final, to - limits.sweepEveryMs - limits.slackMs).map((message) => ({
+        rule,
+        about: pathOf(final),
+        message,
+      })),
     ),
   ];
 }
 
-function jobProblems(final: FinalJob): string[] {
+/** `overdue`: a deadline before this time should have been seen to. */
+function jobProblems(final: FinalJob, overdue: number): string[] {
   const { job, tasks, marks } = final;
   const desired = desiredOf(final);
   const problems = job.reconciled ? [] : [`version ${job.specVersion} is not carried out`];
@@ -154,15 +159,27 @@ function jobProblems(final: FinalJob): string[] {
   for (const [instance, mark] of desired) {
     const newest = newestOf(tasks.filter((task) => task.instance === instance));
     if (!newest) problems.push(`instance ${instance} was never made, or its task is lost`);
-    else if (isActive(newest.state)) {
-      if (newest.state !== 'RUNNING') problems.push(`${newest.taskId} is still ${newest.state}`);
-      if (marks[newest.configId] !== mark)
-        problems.push(`${newest.taskId} runs ${marks[newest.configId]}, not ${mark}`);
-    } else if (!mayStayEnded(newest, final)) {
+    else if (isActive(newest.state))
+      problems.push(...activeProblems(newest, marks[newest.configId], mark, overdue));
+    else if (!mayStayEnded(newest, final)) {
       problems.push(`${newest.taskId} ended as ${newest.state} and has no successor`);
     }
   }
   return problems;
+}
+
+function activeProblems(
+  { taskId, state, deadlineAt }: TaskView,
+  runs: string | undefined,
+  mark: string,
+  overdue: number,
+): string[] {
+  // Held back for flapping, as long as that takes, is as settled as it can be.
+  const isHeldBack = state === 'THROTTLED' && Date.parse(deadlineAt ?? '') > overdue;
+  return [
+    ...(state === 'RUNNING' || isHeldBack ? [] : [`${taskId} is still ${state}`]),
+    ...(runs === mark ? [] : [`${taskId} runs ${runs}, not ${mark}`]),
+  ];
 }
 
 function newestOf(tasks: readonly TaskView[]): TaskView | undefined {

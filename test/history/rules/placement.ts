@@ -6,15 +6,19 @@ import { endOf, placementOf, startOf, type Timeline } from '../timelines.ts';
 
 type Timelines = ReadonlyMap<string, Timeline>;
 
-/** A task begins only when the generation before it has ended, and no two are of the same generation. */
+/**
+ * A task begins only when the generation before it has ended, and no two are of the same generation: but for one that
+ * was removed before any agent had it, which leaves nothing that a later one could count on from.
+ */
 export function oneLiveGeneration({ limits }: History, timelines: Timelines): Violation[] {
   const rule = 'one live generation';
   const byInstance = Map.groupBy(timelines.values(), ({ job, instance }) => `${job}/${instance}`);
   return [...byInstance].flatMap(([about, tasks]) => {
-    const sorted = tasks.toSorted((a, b) => a.generation - b.generation);
+    const sorted = tasks.toSorted((a, b) => a.generation - b.generation || startOf(a) - startOf(b));
     return sorted.slice(1).flatMap((task, index) => {
       const before = sorted[index] as Timeline;
-      if (before.generation === task.generation) {
+      const wasRemoved = before.steps.at(-1)?.state === 'DELETED';
+      if (before.generation === task.generation && !wasRemoved) {
         const message = `${before.taskId} and ${task.taskId} are of the same generation`;
         return [{ rule, about, message }];
       }

@@ -1,0 +1,250 @@
+// One chaos run: an installation with short deadlines, users and a nemesis for a while, then quiet; what was recorded is
+// judged once everything has settled, or has had its time to.
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { transientStates } from '../../../shared/model/task-timeouts.ts';
+import { check } from '../../history/check.ts';
+import type { History, Violation } from '../../history/history.ts';
+import {
+  type EmbeddedInstallation,
+  type Installation,
+  startEmbedded,
+  startInstallation,
+} from '../harness.ts';
+import { eventsToQueue } from './events-rule.ts';
+import { runNemesis, type Strikes } from './nemesis.ts';
+import { choicesOf } from './random.ts';
+import { type Recorder, startRecorder } from './recorder.ts';
+import { runWorkload } from './workload.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** How long things go wrong, ms. */
+  readonly chaosMs: number;
+  /** How long everything may take to settle afterwards, ms. */
+  readonly settleMs: number;
+}
+
+export interface ChaosReport {
+  readonly violations: readonly Violation[];
+  /** What should have happened and did not: a run in which little happens proves little. */
+  readonly missing: readonly string[];
+  /** For people: what was done, and what was found. */
+  readonly text: string;
+}
+
+const eventsStack = fileURLToPath(new URL('./events-stack.ts', import.meta.url));
+const timings = { heartbeatMs: 1000, reconcileMs: 3000, killBudgetMs: 5000, registerMs: 20_000 };
+/** Offered by each agent, so that what is asked for is at times more than there is. */
+const offer = { cpuMilli: 2000, ramMb: 4096, diskMb: 10_240 };
+const lostAfterMs = 10_000;
+const timeoutSecs = 15;
+const sweepEveryMs = 2000;
+
+/** On the embedded stack: everything goes wrong, and what takes minutes elsewhere takes seconds. */
+export async function embeddedChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const environment = {
+    AGENT_LOST_AFTER_SECS: String(lostAfterMs / 1000),
+    TASK_TIMEOUTS: transientStates.map((state) => `${state}=${timeoutSecs}`).join(),
+  };
+  const installation = await startEmbedded([], {
+    stacks: [eventsStack],
+    environment,
+    agentTimings: timings,
+  });
+  const schedules = repeatSchedules(installation);
+  try {
+    return await chaos(options, installation, ['agent-a', 'agent-b', 'agent-c'], installation.stack);
+  } finally {
+    await schedules.stop();
+    await installation.stop();
+  }
+}
+
+/** On what was deployed: agents are killed and paused for seconds, its time-outs are what they are. */
+export async function deployedChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const installation = await startInstallation([], { agentTimings: timings });
+  const queue = await eventsToQueue(installation);
+  try {
+    return await chaos(options, installation, ['agent-a', 'agent-b']);
+  } finally {
+    await installation.stop();
+    await queue.remove();
+  }
+}
+
+/** The minute's work every two seconds, so that it need not be waited for. */
+function repeatSchedules({ stack }: EmbeddedInstallation): { stop(): Promise<void> } {
+  let stopped = false;
+  const loop = async (): Promise<void> => {
+    while (!stopped) {
+      // It fails while an engine restarts; the next round is the retry.
+      await stack.runSchedules().catch(() => undefined);
+      await sleep(sweepEveryMs);
+    }
+  };
+  const running = loop();
+  return {
+    async stop() {
+      stopped = true;
+      await running;
+    },
+  };
+}
+
+async function chaos(
+  options: ChaosOptions,
+  installation: Installation,
+  agentIds: readonly string[],
+  stack?: EmbeddedInstallation['stack'],
+): Promise<ChaosReport> {
+  const { seed, chaosMs } = options;
+  const cpu = ['--cpu', String(offer.cpuMilli / 1000)];
+  const jobs = { role: `chaos-${process.pid}-${seed}`, environment: 'test' };
+  const runsFile = join(installation.dir, 'runs.txt');
+  writeFileSync(runsFile, '');
+  const agents = new Map<string, ChildProcess>();
+  for (const id of agentIds) agents.set(id, await installation.startAgent(id, cpu));
+  const recorder = await startRecorder({ installation, jobs, runsFile });
+  try {
+    const choices = choicesOf(seed);
+    const until = Date.now() + chaosMs;
+    const users = { installation, recorder, jobs, runsFile, until, choices: choices.fork(), services: 3 };
+    const nemesis = {
+      recorder,
+      agents,
+      lostAfterMs,
+      losesAgents: stack !== undefined,
+      until,
+      seed,
+      choices: choices.fork(),
+      start: (id: string) => installation.spawnAgent(id, cpu),
+      ...(stack && { stack }),
+    };
+    const [, strikes] = await Promise.all([runWorkload(users), runNemesis(nemesis)]);
+    const faults = (await stack?.stats())?.faults;
+    const history = await settled(recorder, known(agentIds, stack !== undefined), options.settleMs);
+    const violations = check(history);
+    const done = { seed, strikes, faults };
+    const missing = missingFrom(history, done, stack !== undefined);
+    return { violations, missing, text: report(history, violations, done) };
+  } finally {
+    await recorder.stop();
+  }
+}
+
+function known(agentIds: readonly string[], isQuick: boolean): Pick<History, 'limits' | 'agents'> {
+  const timeoutMs = isQuick ? timeoutSecs * 1000 : 300_000;
+  return {
+    agents: agentIds.map((agentId) => ({ agentId, ...offer })),
+    limits: {
+      timeoutsMs: Object.fromEntries(
+        transientStates.map((state) => [state, timeoutMs]),
+      ) as History['limits']['timeoutsMs'],
+      lostAfterMs: isQuick ? lostAfterMs : 90_000,
+      sweepEveryMs: isQuick ? sweepEveryMs : 60_000,
+      slackMs: 30_000,
+      clockMs: 5000,
+      graceMs: 25_000,
+    },
+  };
+}
+
+/** Rules about how everything ends: they may be broken for a while after the last fault. */
+const eventual = [
+  'nothing untold',
+  'kills took effect',
+  'everything settled',
+  'ends announced',
+  'work done',
+  'reality as told',
+];
+
+/** The history once all is quiet and well, and has stayed so; or when its time is over. */
+async function settled(
+  recorder: Recorder,
+  about: Pick<History, 'limits' | 'agents'>,
+  withinMs: number,
+): Promise<History> {
+  const end = Date.now() + withinMs;
+  let looks = 0;
+  for (;;) {
+    await recorder.untilQuiet();
+    const history = await recorder.history(about);
+    const open = check(history).some(({ rule }) => eventual.includes(rule));
+    looks = open ? 0 : looks + 1;
+    if (looks === 2 || Date.now() > end) return history;
+    await sleep(1000);
+  }
+}
+
+interface Done {
+  readonly seed: number;
+  readonly strikes: Strikes;
+  readonly faults: Readonly<Record<string, number>> | undefined;
+}
+
+function missingFrom(history: History, { strikes, faults }: Done, isEmbedded: boolean): string[] {
+  const accepted = history.calls
+    .filter(({ outcome }) => outcome === 'accepted')
+    .map(({ asked }) => asked.kind);
+  const wanted: Readonly<Record<string, boolean>> = {
+    'an accepted job': accepted.includes('create'),
+    'an accepted kill': accepted.includes('kill'),
+    'an accepted change of a service': ['restart', 'add', 'update'].some((kind) =>
+      accepted.includes(kind as 'add'),
+    ),
+    'tasks that started': history.runs.length >= 10,
+    'an agent killed': strikes.kill > 0,
+    'an agent paused': strikes.pause > 0,
+    ...(isEmbedded && {
+      'an engine killed': strikes.engine > 0,
+      'functions that failed': (faults?.before ?? 0) + (faults?.after ?? 0) > 0,
+    }),
+  };
+  return Object.keys(wanted).filter((what) => !wanted[what]);
+}
+
+function report(history: History, violations: readonly Violation[], { seed, strikes, faults }: Done): string {
+  const { from, to, calls, heard, runs, jobs, samples } = history;
+  const tasks = new Set(
+    heard.flatMap(({ event }) => (event.detailType === 'Task State Change' ? [event.detail.taskId] : [])),
+  );
+  const lost = heard.filter(
+    ({ event }) => event.detailType === 'Task State Change' && event.detail.to === 'LOST',
+  ).length;
+  const lostAgents = heard.filter(
+    ({ event }) => event.detailType === 'Agent Change' && event.detail.change === 'lost',
+  ).length;
+  const outcomes = Object.entries(
+    Object.groupBy(calls, ({ outcome, code }) => (code === undefined ? outcome : `${outcome} (${code})`)),
+  );
+  const lines = [
+    `seed ${seed}: ${Math.round((to - from) / 1000)} s from the first call to the last look`,
+    `done: ${counted(strikes)}; functions struck: ${faults ? counted(faults) : 'none'}`,
+    `calls: ${outcomes.map(([outcome, some]) => `${some?.length} ${outcome}`).join(', ')}; ${jobs.length} jobs`,
+    `${tasks.size} tasks, ${runs.filter(({ what }) => what === 'start').length} started, ${lost} lost; agents called lost: ${lostAgents}`,
+    `${heard.length} events heard, ${samples.length} looks at the machine`,
+    `${violations.length} violations`,
+    ...violations.map(({ rule, about, message }) => `  ${rule}: ${about}: ${message}`),
+  ];
+  if (violations.length > 0) {
+    const file = join(mkdtempSync(join(tmpdir(), 'borealis-chaos-')), 'history.json');
+    writeFileSync(file, JSON.stringify(history));
+    lines.push(`the history is in ${file}`);
+  }
+  return lines.join('\n');
+}
+
+function counted(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(', ');
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
