@@ -1,5 +1,6 @@
 // What many runs add up to: counts, coverage of the task machine, failures.
 import { machineStates } from '../../shared/domain/task/transitions.ts';
+import { updateTransitions } from '../../shared/domain/update/status-machine.ts';
 import { specified } from '../shared/domain/task/specified-table.ts';
 import type { RunResult } from './run.ts';
 import type { Shrunk } from './shrink.ts';
@@ -13,6 +14,8 @@ export class Totals {
   readonly faults = new Map<string, number>();
   readonly pairs = new Set<string>();
   readonly refused = new Set<string>();
+  readonly updatePairs = new Set<string>();
+  updates = 0;
   readonly failures: RunResult[] = [];
 
   add(result: RunResult): void {
@@ -23,6 +26,8 @@ export class Totals {
     this.simulatedMs += result.simulatedMs;
     for (const { kind } of result.faults) this.faults.set(kind, (this.faults.get(kind) ?? 0) + 1);
     for (const pair of result.pairs) this.pairs.add(pair);
+    this.updates += result.updates;
+    for (const pair of result.updatePairs) this.updatePairs.add(pair);
     for (const pair of result.refused) this.refused.add(pair);
     if (result.failure !== undefined) this.failures.push(result);
   }
@@ -38,6 +43,12 @@ export class Totals {
       checks: this.checks,
       simulatedHours: Math.round(this.simulatedMs / 3600_000),
       faults: Object.fromEntries([...this.faults].sort(([a], [b]) => (a < b ? -1 : 1))),
+      updates: this.updates,
+      updateTransitions: {
+        allowed: updatePairs.length,
+        exercised: updatePairs.filter((pair) => this.updatePairs.has(pair)).length,
+        missing: updatePairs.filter((pair) => !this.updatePairs.has(pair)),
+      },
       transitions: {
         allowed: allowed.length,
         exercised: allowed.filter((pair) => this.pairs.has(pair)).length,
@@ -49,6 +60,11 @@ export class Totals {
     };
   }
 }
+
+/** `FROM>TO` of the statuses of an update. */
+const updatePairs = Object.entries(updateTransitions).flatMap(([from, row]) =>
+  Object.keys(row).map((to) => `${from}>${to}`),
+);
 
 /** `FROM>TO` pairs the specification allows, and those it refuses with a kill. */
 function pairsOfTheTable(): { readonly allowed: string[]; readonly strays: string[] } {
@@ -64,7 +80,7 @@ function pairsOfTheTable(): { readonly allowed: string[]; readonly strays: strin
 }
 
 export function renderTotals(totals: Totals, seconds: number): string {
-  const { transitions, faults, ...counts } = totals.summary();
+  const { transitions, updateTransitions: statuses, faults, ...counts } = totals.summary();
   const injected = [...totals.faults.values()].reduce((sum, count) => sum + count, 0);
   return [
     `${counts.seeds} seeds in ${seconds.toFixed(1)} s: ${(counts.seeds / seconds).toFixed(1)} seeds/s, ` +
@@ -78,6 +94,8 @@ export function renderTotals(totals: Totals, seconds: number): string {
       `${transitions.straysRefused} of ${transitions.strays} strays refused and answered by a kill, ` +
       `${transitions.pairsSeen} of 256 pairs tried`,
     ...(transitions.missing.length > 0 ? [`never committed: ${transitions.missing.join(' ')}`] : []),
+    `updates ${counts.updates}: ${statuses.exercised} of ${statuses.allowed} changes of status committed`,
+    ...(statuses.missing.length > 0 ? [`never committed: ${statuses.missing.join(' ')}`] : []),
     `seeds that failed: ${counts.failed.length}`,
   ].join('\n');
 }

@@ -1,9 +1,11 @@
 // One run of one scenario: act, let faults strike, let calm return, and ask whether everything came right.
 import { jobPath } from '../../shared/model/job-key.ts';
-import { Monitor, Violation } from './checks/monitor.ts';
+import { Monitor } from './checks/monitor.ts';
 import { dawdling, unsettled } from './checks/settled.ts';
+import { Violation } from './checks/violation.ts';
 import type { Action, Scenario } from './scenario.ts';
 import type { Fault } from './world/faults.ts';
+import type { Random } from './world/random.ts';
 import { beginning, World } from './world/world.ts';
 
 export interface RunOptions {
@@ -23,6 +25,8 @@ export interface RunResult {
   readonly faults: readonly Fault[];
   readonly pairs: ReadonlySet<string>;
   readonly refused: ReadonlySet<string>;
+  readonly updatePairs: ReadonlySet<string>;
+  readonly updates: number;
   readonly hash: number;
   readonly lines: readonly string[];
   readonly logged: ReadonlyMap<string, number>;
@@ -34,6 +38,10 @@ const patienceMs = 60 * 60_000;
 const stayMs = 3 * 60_000;
 const lookPromptMs = 5_000;
 const stopMs = 3_000;
+/** How often somebody looks after updates once all is calm, and how long an update may roll before it is given up. */
+const tendEveryMs = 30_000;
+const mostResumptions = 3;
+const updatePatienceMs = 40 * 60_000;
 
 export async function runScenario(scenario: Scenario, options: RunOptions = {}): Promise<RunResult> {
   const monitor = new Monitor();
@@ -64,10 +72,12 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     failure,
     steps: scheduler.steps,
     calls: services.calls,
-    checks: monitor.checks,
+    checks: monitor.checks + monitor.updates.checks,
     simulatedMs: scheduler.now - beginning,
     faults: faults.injected,
     pairs: monitor.pairs,
+    updatePairs: monitor.updates.pairs,
+    updates: monitor.updates.books.size,
     refused,
     hash: trace.hash >>> 0,
     lines: trace.lines ?? [],
@@ -80,12 +90,15 @@ class Run {
   readonly #world: World;
   readonly #monitor: Monitor;
   readonly #calmAt: number;
+  readonly #random: Random;
+  readonly #resumed = new Map<string, number>();
 
   constructor(scenario: Scenario, world: World, monitor: Monitor, calmAt: number) {
     this.#scenario = scenario;
     this.#world = world;
     this.#monitor = monitor;
     this.#calmAt = calmAt;
+    this.#random = world.random.fork('actions');
   }
 
   async go(): Promise<string | undefined> {
@@ -152,7 +165,8 @@ class Run {
   #calm(): void {
     const { outage, agents, trace } = this.#world;
     trace.note('calm');
-    Object.assign(outage, { store: false, queues: false, functions: false });
+    this.#tend();
+    Object.assign(outage, { store: false, queues: false, functions: false, workflows: false });
     for (const agent of agents.values()) {
       if (!agent.isLinked) agent.relink();
       this.#world.scheduler.after(stopMs, () => agent.boot());
@@ -185,6 +199,23 @@ class Run {
         if (job) this.#post(pathOf(job), job);
         break;
       }
+      case 'update': {
+        const job = this.#scenario.jobs[action.job];
+        const { change, settings } = action;
+        if (job) this.#post(`${pathOf(job)}/updates`, { change, settings });
+        break;
+      }
+      case 'updateCall': {
+        const job = this.#scenario.jobs[action.job];
+        if (job) this.#callUpdate(pathOf(job), action.call);
+        break;
+      }
+      case 'stopExecution':
+        this.#world.workflows.stop(this.#random);
+        break;
+      case 'startExecution':
+        this.#world.workflows.startAgain(this.#random);
+        break;
       case 'gone':
       case 'forge':
       case 'agentCrash':
@@ -197,7 +228,8 @@ class Run {
         this.#actOnAgent(action);
         break;
       case 'outage': {
-        const parts = action.what === 'all' ? (['store', 'queues', 'functions'] as const) : [action.what];
+        const parts =
+          action.what === 'all' ? (['store', 'queues', 'functions', 'workflows'] as const) : [action.what];
         for (const part of parts) outage[part] = true;
         scheduler.after(action.forMs, () => {
           for (const part of parts) outage[part] = false;
@@ -256,6 +288,26 @@ class Run {
       case 'clock':
         agent.skewMs = action.skewMs;
     }
+  }
+
+  #callUpdate(path: string, call: Extract<Action, { kind: 'updateCall' }>['call']): void {
+    if (call === 'hold') this.#post(`${path}/updates/active/abort`, { instances: 'hold' });
+    else this.#post(`${path}/updates/active/${call}`, {});
+  }
+
+  /** Once all is calm: whoever stopped an update lets it go on; what cannot go on is given up, so that all end. */
+  #tend(): void {
+    for (const update of this.#monitor.updates.active()) {
+      const { updateId, status } = update;
+      const path = pathOf(update);
+      if (status.endsWith('_AWAITING_PULSE')) this.#callUpdate(path, 'pulse');
+      else if (status.endsWith('_PAUSED')) {
+        const resumed = this.#resumed.get(updateId) ?? 0;
+        this.#resumed.set(updateId, resumed + 1);
+        this.#callUpdate(path, resumed < mostResumptions ? 'resume' : 'hold');
+      } else if (this.#world.scheduler.now > this.#calmAt + updatePatienceMs) this.#callUpdate(path, 'hold');
+    }
+    this.#world.scheduler.after(tendEveryMs, () => this.#tend());
   }
 
   /** A client that repeats its request until it has a definite answer. */

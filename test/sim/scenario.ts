@@ -3,10 +3,12 @@
 import type { Offer } from '../../shared/model/agent.ts';
 import type { JobSubmission } from '../../shared/model/job.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
+import { makeUpdate, makeUpdateCall, type UpdateAction } from './scenario-updates.ts';
 import type { FaultClass } from './world/faults.ts';
 import { createRandom, type Random } from './world/random.ts';
 
 export type Action =
+  | UpdateAction
   | { readonly kind: 'submit'; readonly job: JobSubmission }
   | { readonly kind: 'kill'; readonly job: number; readonly instances?: readonly [number, number] }
   | { readonly kind: 'restart'; readonly job: number; readonly instances?: readonly [number, number] }
@@ -21,7 +23,7 @@ export type Action =
   | { readonly kind: 'clock'; readonly agent: number; readonly skewMs: number }
   | {
       readonly kind: 'outage';
-      readonly what: 'store' | 'queues' | 'functions' | 'all';
+      readonly what: 'store' | 'queues' | 'functions' | 'workflows' | 'all';
       readonly forMs: number;
     }
   | { readonly kind: 'deploy' }
@@ -38,9 +40,10 @@ interface Step {
 
 /**
  * mixed: anything goes. calm: nothing goes wrong, so everything must happen at once. outage: nothing goes wrong but one
- * long outage of the control plane, which must kill nothing.
+ * long outage of the control plane, which must kill nothing. update: one service with room enough, updated again and
+ * again, with or without faults.
  */
-type ScenarioKind = 'mixed' | 'calm' | 'outage';
+type ScenarioKind = 'mixed' | 'calm' | 'outage' | 'update';
 
 export interface Scenario {
   readonly seed: number;
@@ -58,8 +61,9 @@ const minuteMs = 60_000;
 
 export function createScenario(seed: number): Scenario {
   const random = createRandom(`scenario ${seed}`);
-  const kind = random.pick(['mixed', 'mixed', 'mixed', 'mixed', 'mixed', 'calm', 'calm', 'outage'] as const);
+  const kind = random.pick(['mixed', 'mixed', 'mixed', 'calm', 'outage', 'update', 'update'] as const);
   if (kind === 'outage') return outageScenario(seed, random);
+  if (kind === 'update') return updateScenario(seed, random);
   const agents = Array.from({ length: random.between(1, kind === 'calm' ? 2 : 4) }, (_, index) => ({
     offer: makeOffer(`a${index}`, random),
     skewMs: random.chance(0.3) ? random.between(-3600_000, 3600_000) : random.between(-2_000, 2_000),
@@ -71,7 +75,7 @@ export function createScenario(seed: number): Scenario {
   });
   const others = Array.from({ length: random.pick([0, 2, 4, 8, 14]) }, (): Step => {
     const make = kind === 'calm' ? makeUserAction : makeAction;
-    return { at: 5_000 + random.below(calmAt - 5_000), action: make(random, agents.length, jobs.length) };
+    return { at: 5_000 + random.below(calmAt - 5_000), action: make(random, agents.length, jobs) };
   });
   const steps = [...submits, ...others].sort((a, b) => a.at - b.at);
   const rates = makeRates(random, kind === 'calm');
@@ -188,11 +192,57 @@ function outageScenario(seed: number, random: Random): Scenario {
   return { seed, kind: 'outage', agents, jobs, steps, calmAt: at + forMs, rates, maxSkewMs: 50 };
 }
 
-function makeUserAction(random: Random, _agents: number, jobs: number): Action {
-  const job = random.below(jobs);
+function updateScenario(seed: number, random: Random): Scenario {
+  const agents = Array.from({ length: random.between(2, 4) }, (_, index) => {
+    const offer = makeOffer(`a${index}`, random);
+    return { offer: { ...offer, capacity: { ...offer.capacity, cpuMilli: 4_000 } }, skewMs: 0 };
+  });
+  const job = makeService(random);
+  const calmAt = random.pick([8, 15, 30]) * minuteMs;
+  const updates = Array.from({ length: random.between(1, 4) }, (_, index): Step => {
+    return { at: 20_000 + index * random.between(20_000, 400_000), action: makeUpdate(random, 0, job) };
+  });
+  const isCalm = random.chance(0.4);
+  const others = Array.from({ length: random.pick([0, 2, 5, 9]) }, (): Step => {
+    const isAbout = isCalm || random.chance(0.7);
+    const action = isAbout ? makeUpdateCall(random, 0) : makeAction(random, agents.length, [job]);
+    return { at: 30_000 + random.below(calmAt - 30_000), action };
+  });
+  const steps: Step[] = [{ at: 2_000, action: { kind: 'submit', job } }, ...updates, ...others];
+  steps.sort((a, b) => a.at - b.at);
+  const rates = makeRates(random, isCalm);
+  return {
+    seed,
+    kind: 'update',
+    agents,
+    jobs: [job],
+    steps,
+    calmAt,
+    rates,
+    maxSkewMs: isCalm ? 50 : random.pick([50, 1_000]),
+  };
+}
+
+function makeService(random: Random): JobSubmission {
+  const { configs, ...key } = makeJob(0, random);
+  const { task } = configs[0] as JobSubmission['configs'][number];
+  const { kill = '1000' } = task.metadata;
+  const metadata = { start: '500', kill };
+  const cpuMilli = random.pick([100, 300]);
+  const resources = { ...task.resources, cpuMilli, ramMb: 64, gpus: 0, ports: [] };
+  const service: TaskConfig = { ...task, service: true, constraints: [], metadata, resources };
+  return { ...key, configs: [{ instances: [[0, random.pick([1, 2, 4, 7])]], task: service }] };
+}
+
+function makeUserAction(random: Random, _agents: number, jobs: readonly JobSubmission[]): Action {
+  const job = random.below(jobs.length);
   const low = random.below(4);
   const instances = random.chance(0.5) ? { instances: [low, low + random.below(3)] as const } : {};
-  switch (random.below(4)) {
+  switch (random.below(6)) {
+    case 4:
+      return makeUpdate(random, job, jobs[job] as JobSubmission);
+    case 5:
+      return makeUpdateCall(random, job);
     case 0:
       return { kind: 'kill', job, ...instances };
     case 1:
@@ -204,7 +254,7 @@ function makeUserAction(random: Random, _agents: number, jobs: number): Action {
   }
 }
 
-function makeAction(random: Random, agents: number, jobs: number): Action {
+function makeAction(random: Random, agents: number, jobs: readonly JobSubmission[]): Action {
   if (random.chance(0.45)) return makeUserAction(random, agents, jobs);
   const agent = random.below(agents);
   const forMs = random.pick([1, 20, 120, 400, 900]) * random.between(500, 1_500);
@@ -219,7 +269,11 @@ function makeAction(random: Random, agents: number, jobs: number): Action {
       return { kind: 'netsplit', agent, forMs };
     case 4:
     case 5:
-      return { kind: 'outage', what: random.pick(['store', 'queues', 'functions', 'all'] as const), forMs };
+      return {
+        kind: 'outage',
+        what: random.pick(['store', 'queues', 'functions', 'workflows', 'all'] as const),
+        forMs,
+      };
     case 6:
       return { kind: 'resize', agent, cpuMilli: random.pick([500, 1_000, 3_000, 6_000]) };
     case 7:

@@ -15,11 +15,8 @@ import { decodeTask } from '../../../shared/store/codec/task-row.ts';
 import { agentPrefix, ledgerPrefix, taskPrefix } from '../../../shared/store/keys.ts';
 import { specified } from '../../shared/domain/task/specified-table.ts';
 import type { ItemChange } from '../model/memory-dynamo.ts';
-
-/** A property that does not hold; the message says which and where. */
-export class Violation extends Error {
-  override readonly name = 'Violation';
-}
+import { UpdateChecks } from './updates.ts';
+import { Violation } from './violation.ts';
 
 /** States in which a task should be running. */
 const wanted: readonly TaskState[] = ['ASSIGNED', 'STARTING', 'RUNNING', 'PARTITIONED'];
@@ -39,6 +36,13 @@ export class Monitor {
   readonly agents = new Map<string, AgentBooks>();
   /** `FROM>TO` pairs of the task machine that were committed. */
   readonly pairs = new Set<string>();
+  readonly jobs = new Map<string, Job>();
+  readonly updates = new UpdateChecks({
+    tasksOf: (path, instance) => this.#instances.get(`${path}/${instance}`)?.values() ?? [],
+    jobs: () => this.jobs,
+  });
+  /** All rows of each instance, by task id. */
+  readonly #instances = new Map<string, Map<string, Task>>();
   readonly #active = new Map<string, Map<string, Task>>();
   readonly #running = new Map<string, string>();
   /** Jobs whose users asked for ends, and agents to whose machine something was done. */
@@ -87,6 +91,8 @@ export class Monitor {
     const agents = new Set<string>();
     const ended = new Set<string>();
     const made: Task[] = [];
+    const moved: [old: Task | undefined, fresh: Task | undefined][] = [];
+    const jobs = new Set<string>();
     for (const { table, pk, sk, before, after } of changes) {
       if (table !== 'state') continue;
       if (pk.startsWith(taskPrefix)) {
@@ -94,14 +100,18 @@ export class Monitor {
         const [old, fresh] = [this.tasks.get(id), after && decodeTask(after)];
         if ((old === undefined) !== (before === undefined)) throw new Violation(`${id} was changed unseen`);
         this.#taskChanged(id, old, fresh);
+        moved.push([old, fresh]);
         const task = (fresh ?? old) as Task;
         instances.add(instanceOf(task));
         for (const { agentId } of [old ?? {}, fresh ?? {}] as Partial<Task>[])
           if (agentId) agents.add(agentId);
         if (!old && fresh) made.push(fresh);
         if (old && isActive(old.state) && !(fresh && isActive(fresh.state))) ended.add(old.taskId);
-      } else if (before && after && pk.startsWith('ROLE#')) {
-        this.#jobChanged(decodeJob(before), decodeJob(after));
+      } else if (after && pk.startsWith('ROLE#')) {
+        const job = decodeJob(after);
+        this.jobs.set(jobPath(job), job);
+        jobs.add(jobPath(job));
+        if (before) this.#jobChanged(decodeJob(before), job);
       } else if (after && sk.startsWith(agentPrefix)) {
         const agent = decodeAgent(after);
         const books = this.#books(agent.agentId);
@@ -117,6 +127,8 @@ export class Monitor {
         agents.add(ledger.agentId);
       }
     }
+    this.updates.onCommit(changes, jobs);
+    for (const [old, fresh] of moved) this.updates.onTask(old, fresh);
     for (const task of made) this.#checkMade(task, ended);
     for (const instance of instances) this.#checkInstance(instance);
     for (const agentId of agents) this.#checkAgent(agentId);
@@ -144,6 +156,10 @@ export class Monitor {
     else this.tasks.delete(id);
     for (const task of [old, fresh]) {
       if (!task) continue;
+      const rows = this.#instances.get(instanceOf(task)) ?? new Map<string, Task>();
+      this.#instances.set(instanceOf(task), rows);
+      if (task === fresh) rows.set(task.taskId, task);
+      else rows.delete(task.taskId);
       const active = this.#active.get(instanceOf(task)) ?? new Map<string, Task>();
       this.#active.set(instanceOf(task), active);
       if (task === fresh && isActive(task.state)) active.set(task.taskId, task);
@@ -166,6 +182,7 @@ export class Monitor {
     if (fresh && wanted.includes(fresh.state)) return;
     if (this.#running.get(old.taskId) === undefined) return;
     if (this.excused.has(jobPath(old)) || this.excused.has(old.agentId ?? '')) return;
+    if (fresh?.events.at(-1)?.message?.startsWith('Killed for job update')) return;
     throw new Violation(
       `${old.taskId} was ${old.state}, runs, and became ${fresh?.state ?? 'nothing'} without a reason`,
     );
@@ -203,9 +220,11 @@ export class Monitor {
     if (ancestorId !== undefined && !ended.has(ancestorId)) {
       throw new Violation(`${taskId} succeeds ${ancestorId}, which did not end in the same commit`);
     }
-    for (const other of this.tasks.values()) {
-      if (instanceOf(other) !== instanceOf(task) || other === task) continue;
-      const isRepeat = ancestorId === undefined && other.spec >= task.spec;
+    // An update makes an instance as often as it takes: on the way forward, on the way back.
+    const isUpdating = this.jobs.get(jobPath(task))?.updateId !== undefined;
+    for (const other of this.#instances.get(instanceOf(task))?.values() ?? []) {
+      if (other === task) continue;
+      const isRepeat = ancestorId === undefined && !isUpdating && other.spec >= task.spec;
       if (isRepeat)
         throw new Violation(`${taskId} was made although ${other.taskId} was made for the same request`);
       if (other.generation >= generation) throw new Violation(`${taskId} was made after ${other.taskId}`);

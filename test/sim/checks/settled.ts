@@ -39,6 +39,8 @@ export function unsettled(world: World, monitor: Monitor): string[] {
   const jobs = [...world.dynamo.table(tableNames.stateTable).scan()]
     .filter(({ pk }) => (pk as string).startsWith('ROLE#'))
     .map((row) => decodeJob(row));
+  for (const { updateId, status } of monitor.updates.active())
+    problems.push(`update ${updateId} is still ${status}`);
   const tasks = [...monitor.tasks.values()];
   const byJob = Map.groupBy(tasks, (task) => jobPath(task));
   for (const job of jobs) problems.push(...jobProblems(job, byJob.get(jobPath(job)) ?? []));
@@ -65,6 +67,8 @@ function jobProblems(job: Job, tasks: readonly Task[]): string[] {
       for (const { taskId, state } of active) problems.push(`${taskId} is ${state} but not wanted`);
     } else if (!newest || newest.spec < range.since) {
       problems.push(`instance ${instance} of ${path} was never made`);
+    } else if (active.length > 0 && newest.configId !== range.configId && job.updateId === undefined) {
+      problems.push(`instance ${instance} of ${path} runs ${newest.configId}, wanted is ${range.configId}`);
     } else if (active.length === 0 && !mayStayEnded(newest)) {
       problems.push(`${newest.taskId} ended as ${newest.state} and has no successor`);
     }

@@ -3,6 +3,7 @@ import type { MemoryDynamo } from '../model/memory-dynamo.ts';
 import type { Container } from './lambda.ts';
 import type { Queue } from './queue.ts';
 import type { ServiceCall, Services } from './services.ts';
+import type { Workflows } from './workflows.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: requests of many shapes
 type Shape = any;
@@ -14,6 +15,7 @@ export interface ClientDeps {
   readonly services: Services;
   readonly dynamo: MemoryDynamo;
   readonly queues: QueueRegistry;
+  readonly workflows: () => Workflows;
 }
 
 const writes = new Set(['Put', 'Update', 'Delete', 'TransactWrite', 'BatchWrite', 'BatchExecuteStatement']);
@@ -181,4 +183,36 @@ export function busCall(
     execute: () => ({ Entries: (input.Entries as Shape[]).map(() => ({})) }),
     isWrite: true,
   });
+}
+
+/** Carries out commands of the Step Functions client. */
+export function workflowCall(
+  container: Container,
+  { services, workflows }: ClientDeps,
+  command: Command,
+): Promise<unknown> {
+  const { input } = command;
+  const operation = operationOf(command);
+  return services.call(container, {
+    service: 'workflows',
+    operation,
+    execute: () => workflowRequest(operation, input, workflows()),
+    isWrite: operation !== 'DescribeExecution',
+    describe: () => input.name ?? input.executionArn ?? input.taskToken,
+  });
+}
+
+function workflowRequest(operation: string, input: Shape, workflows: Workflows): unknown {
+  switch (operation) {
+    case 'StartExecution':
+      workflows.start(input.name, input.input);
+      return {};
+    case 'DescribeExecution':
+      return { status: workflows.describe(input.executionArn.split(':').at(-1)) };
+    case 'SendTaskSuccess':
+      workflows.answer(input.taskToken, input.output);
+      return {};
+    default:
+      throw new Error(`${operation} is not modelled`);
+  }
 }

@@ -8,13 +8,14 @@ import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Trace } from './trace.ts';
 
-export type ServiceName = 'store' | 'queue' | 'bus';
+type ServiceName = 'store' | 'queue' | 'bus' | 'workflows';
 
 /** What is down at the moment. */
 export interface Outage {
   store: boolean;
   queues: boolean;
   functions: boolean;
+  workflows: boolean;
 }
 
 export interface ServiceCall<T> {
@@ -77,6 +78,7 @@ export class Services {
 
   #isDown(service: ServiceName): boolean {
     const { outage } = this.#deps;
+    if (service === 'workflows') return outage.workflows;
     return service === 'store' ? outage.store : outage.queues;
   }
 

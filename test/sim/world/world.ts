@@ -12,6 +12,7 @@ import {
   type QueueRegistry,
   queueCall,
   storeCall,
+  workflowCall,
 } from './clients.ts';
 import { type FaultPlan, Faults, netFaults } from './faults.ts';
 import { createFunctions, queueNames, tableNames } from './functions.ts';
@@ -21,8 +22,10 @@ import { Queue } from './queue.ts';
 import { createRandom, type Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Outage, Services } from './services.ts';
+import { loadUpdateWorkflow } from './state-language.ts';
 import { Trace } from './trace.ts';
 import { everyMinute, QueueWorker, StreamConsumer, type TriggerDeps } from './triggers.ts';
+import { Workflows } from './workflows.ts';
 
 /** When simulated time begins: a whole minute, 13 digits. */
 export const beginning = 1_800_000_000_000;
@@ -56,8 +59,10 @@ const calls = {
   store: storeCall,
   queue: queueCall,
   bus: busCall,
-  workflows: () => Promise.reject(new Error('updates are not simulated')),
+  workflows: workflowCall,
 };
+
+const updateWorkflow = loadUpdateWorkflow();
 
 const agentQueue = { visibilityMs: 30_000, retentionMs: 3600_000 };
 
@@ -66,13 +71,14 @@ export class World {
   readonly random: Random;
   readonly faults: Faults;
   readonly trace: Trace;
-  readonly outage: Outage = { store: false, queues: false, functions: false };
+  readonly outage: Outage = { store: false, queues: false, functions: false, workflows: false };
   readonly dynamo: MemoryDynamo;
   readonly lambda: Lambda;
   readonly services: Services;
   readonly agents = new Map<string, SimAgent>();
   readonly queues = new Map<string, Queue>();
   readonly stream: StreamConsumer;
+  readonly workflows: Workflows;
   readonly functions: ReturnType<typeof createFunctions>;
   /** Everything the stream ever said, and every message body ever handed to the control plane's queues. */
   readonly history: StreamEntry[] = [];
@@ -103,6 +109,8 @@ export class World {
       trace,
     };
     this.stream = new StreamConsumer(triggers, this.functions.fanout);
+    const { jobWorker: updater } = this.functions;
+    this.workflows = new Workflows({ ...triggers, machine: updateWorkflow, updater });
     this.#createQueues(triggers);
     everyMinute(triggers, this.functions.sweeper);
     everyMinute(triggers, this.functions.rollCall);
@@ -134,7 +142,7 @@ export class World {
       get: (name) => this.queues.get(name),
       create: (name) => this.queues.get(name) ?? this.#agentQueue(name),
     };
-    const deps: ClientDeps = { services, dynamo, queues };
+    const deps: ClientDeps = { services, dynamo, queues, workflows: () => this.workflows };
     return createFunctions((container) => ({
       skewMs: container.skewMs,
       send: (service, command) => calls[service](container, deps, command as Command),
