@@ -59,15 +59,18 @@ export async function drainHeartbeats(
       // A small fleet is heard by one receiver; more join in while there is more than one can carry.
       if (messages.length === fullAnswer && receivers < mostReceivers) {
         receivers++;
-        helpers.push(receiver());
+        // Whoever fails first is waited for last: a failure nobody waits for would end the whole process.
+        helpers.push(receiver().catch((error: unknown) => void failures.push(error)));
       }
     }
   };
   const helpers: Promise<void>[] = [];
+  const failures: unknown[] = [];
   receivers = 1;
-  await receiver();
+  await receiver().catch((error: unknown) => void failures.push(error));
   // The list grows while it is waited for.
   for (let index = 0; index < helpers.length; index++) await helpers[index];
+  if (failures.length > 0) throw failures[0];
   if (malformed > 0) {
     telemetry.meter.count('MalformedHeartbeats', malformed);
     telemetry.log.warn('heartbeats could not be read; they are dropped', { malformed });

@@ -34,13 +34,15 @@ for (const seed of seeds) {
   if (values['first-failure'] && result.failure !== undefined) break;
 }
 const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
+const { user, system } = process.cpuUsage();
+const cpuSeconds = (user + system) / 1e6;
 
-if (values.json) console.log(JSON.stringify({ ...totals.summary(), seconds }));
+if (values.json) console.log(JSON.stringify({ ...totals.summary(), seconds, cpuSeconds }));
 else {
   const shortest = totals.failures.toSorted((a, b) => a.steps - b.steps)[0];
   if (shortest && !values.trace)
     console.log(renderShrunk(await shrink(createScenario(shortest.seed), shortest)));
-  console.log(renderTotals(totals, seconds));
+  console.log(renderTotals(totals, seconds, cpuSeconds));
 }
 process.exit(totals.failures.length > 0 ? 1 : 0);
 

@@ -79,12 +79,12 @@ function pairsOfTheTable(): { readonly allowed: string[]; readonly strays: strin
   return { allowed, strays };
 }
 
-export function renderTotals(totals: Totals, seconds: number): string {
+export function renderTotals(totals: Totals, seconds: number, cpuSeconds: number): string {
   const { transitions, updateTransitions: statuses, faults, ...counts } = totals.summary();
   const injected = [...totals.faults.values()].reduce((sum, count) => sum + count, 0);
   return [
     `${counts.seeds} seeds in ${seconds.toFixed(1)} s: ${(counts.seeds / seconds).toFixed(1)} seeds/s, ` +
-      `${Math.round(counts.steps / seconds).toLocaleString('en')} steps/s`,
+      `${Math.round(counts.steps / seconds).toLocaleString('en')} steps/s; ${cpuSeconds.toFixed(1)} s of processor`,
     `steps ${counts.steps.toLocaleString('en')}, service calls ${counts.calls.toLocaleString('en')}, ` +
       `property checks ${counts.checks.toLocaleString('en')}, simulated hours ${counts.simulatedHours.toLocaleString('en')}`,
     `faults injected ${injected.toLocaleString('en')}: ${Object.entries(faults)

@@ -57,9 +57,13 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     withLines: options.withLines ?? false,
     maxSkewMs: scenario.maxSkewMs,
     // An entry that the matcher misses waits for the next wake-up, which may be the sweep's.
-    maxLagMs: scenario.kind === 'calm' ? 0 : 20,
+    maxLagMs: scenario.kind === 'calm' || scenario.kind === 'drain' ? 0 : 20,
     timings: { heartbeatMs: 40_000, registerMs: 600_000, reconcileMs: 30_000 },
     keepsHeartbeats: !isSevere(scenario),
+    onUnhandled: (error) => {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      monitor.violation ??= new Violation(`a promise failed that no function waited for: ${text}`);
+    },
     onCommit: (changes) => monitor.onCommit(changes),
     onStarted: (agentId, launch) => monitor.onStarted(agentId, launch),
     onEnded: (agentId, taskId) => monitor.onEnded(agentId, taskId),
@@ -122,8 +126,9 @@ class Run {
     const { kind, steps } = this.#scenario;
     const { scheduler } = this.#world;
     const isMixedOutage = kind === 'mixed' && steps.some(({ action }) => action.kind === 'outage');
+    this.#monitor.checksDrainBudget = kind === 'drain';
     this.#monitor.forgivesLosses = isSevere(this.#scenario) || isMixedOutage;
-    if (kind !== 'calm') return;
+    if (kind !== 'calm' && kind !== 'drain') return;
     // Room that just became free is still on its way to the matcher: only what stays is a fault.
     let before = new Set<string>();
     const look = () => {
@@ -163,12 +168,18 @@ class Run {
 
   /** Whatever was down comes back. */
   #calm(): void {
-    const { outage, agents, trace } = this.#world;
+    const { outage, agents, twins, trace } = this.#world;
     trace.note('calm');
     this.#tend();
     Object.assign(outage, { store: false, queues: false, functions: false, workflows: false });
+    for (const twin of twins.values()) {
+      twin.powerOff();
+      twin.isGone = true;
+    }
     for (const agent of agents.values()) {
       if (!agent.isLinked) agent.relink();
+      // Somebody has seen to it that the id is its own again.
+      if (twins.has(agent.id)) agent.crash();
       this.#world.scheduler.after(stopMs, () => agent.boot());
     }
   }
@@ -205,6 +216,14 @@ class Run {
         if (job) this.#post(`${pathOf(job)}/updates`, { change, settings });
         break;
       }
+      case 'drain': {
+        const { deadlineSecs, percentage, settledSecs } = action;
+        this.#post(`/agents/a${action.agent}/drain`, { deadlineSecs, percentage, settledSecs });
+        break;
+      }
+      case 'undrain':
+        this.#post(`/agents/a${action.agent}/undrain`, {});
+        break;
       case 'updateCall': {
         const job = this.#scenario.jobs[action.job];
         if (job) this.#callUpdate(pathOf(job), action.call);
@@ -217,6 +236,7 @@ class Run {
         this.#world.workflows.startAgain(this.#random);
         break;
       case 'gone':
+      case 'twin':
       case 'forge':
       case 'agentCrash':
       case 'agentStop':
@@ -257,6 +277,16 @@ class Run {
       case 'forge': {
         const [taskId] = [...agents.values()].flatMap((other) => (other === agent ? [] : other.alive()));
         if (taskId !== undefined) agent.forge(taskId);
+        break;
+      }
+      case 'twin': {
+        if (this.#world.twins.get(agent.id)?.isUp) break;
+        const twin = this.#world.addTwin(agent);
+        twin.boot();
+        scheduler.after(action.forMs, () => {
+          twin.powerOff();
+          twin.isGone = true;
+        });
         break;
       }
       case 'agentCrash':

@@ -27,6 +27,16 @@ export type Action =
       readonly forMs: number;
     }
   | { readonly kind: 'deploy' }
+  | {
+      readonly kind: 'drain';
+      readonly agent: number;
+      readonly deadlineSecs: number;
+      readonly percentage: number;
+      readonly settledSecs: number;
+    }
+  | { readonly kind: 'undrain'; readonly agent: number }
+  /** A second machine is started with the agent's id. */
+  | { readonly kind: 'twin'; readonly agent: number; readonly forMs: number }
   /** The machine never returns. */
   | { readonly kind: 'gone'; readonly agent: number }
   /** An agent reports the end of a task that is another's. */
@@ -41,9 +51,10 @@ interface Step {
 /**
  * mixed: anything goes. calm: nothing goes wrong, so everything must happen at once. outage: nothing goes wrong but one
  * long outage of the control plane, which must kill nothing. update: one service with room enough, updated again and
- * again, with or without faults.
+ * again, with or without faults. drain: nothing goes wrong while agents are emptied and taken back, so budgets hold to
+ * the letter.
  */
-type ScenarioKind = 'mixed' | 'calm' | 'outage' | 'update';
+type ScenarioKind = 'mixed' | 'calm' | 'outage' | 'update' | 'drain';
 
 export interface Scenario {
   readonly seed: number;
@@ -61,9 +72,19 @@ const minuteMs = 60_000;
 
 export function createScenario(seed: number): Scenario {
   const random = createRandom(`scenario ${seed}`);
-  const kind = random.pick(['mixed', 'mixed', 'mixed', 'calm', 'outage', 'update', 'update'] as const);
+  const kind = random.pick([
+    'mixed',
+    'mixed',
+    'mixed',
+    'calm',
+    'outage',
+    'update',
+    'update',
+    'drain',
+  ] as const);
   if (kind === 'outage') return outageScenario(seed, random);
   if (kind === 'update') return updateScenario(seed, random);
+  if (kind === 'drain') return drainScenario(seed, random);
   const agents = Array.from({ length: random.between(1, kind === 'calm' ? 2 : 4) }, (_, index) => ({
     offer: makeOffer(`a${index}`, random),
     skewMs: random.chance(0.3) ? random.between(-3600_000, 3600_000) : random.between(-2_000, 2_000),
@@ -141,6 +162,9 @@ function makeConfig(random: Random): TaskConfig {
       ? [{ kind: 'limit', attribute: 'host', limit: random.between(1, 3) }]
       : [],
     pool: 'default',
+    ...(random.chance(0.3) && {
+      partitionPolicy: { reschedule: random.chance(0.7), delaySecs: random.pick([0, 60, 300]) },
+    }),
     metadata: {
       start: String(random.pick([0, 500, 5_000, 60_000])),
       ...(runMs !== undefined && { run: String(runMs) }),
@@ -192,6 +216,29 @@ function outageScenario(seed: number, random: Random): Scenario {
   return { seed, kind: 'outage', agents, jobs, steps, calmAt: at + forMs, rates, maxSkewMs: 50 };
 }
 
+function makeDrain(random: Random, agent: number): Action {
+  const deadlineSecs = random.pick([0, 60, 300, 600]);
+  const [percentage, settledSecs] = [random.pick([95, 95, 50, 0]), random.pick([0, 30])];
+  return { kind: 'drain', agent, deadlineSecs, percentage, settledSecs };
+}
+
+function drainScenario(seed: number, random: Random): Scenario {
+  const agents = Array.from({ length: random.between(2, 4) }, (_, index) => {
+    const offer = makeOffer(`a${index}`, random);
+    return { offer: { ...offer, capacity: { ...offer.capacity, cpuMilli: 4_000 } }, skewMs: 0 };
+  });
+  const jobs = Array.from({ length: random.between(1, 2) }, (_, index) => makeService(random, index));
+  const calmAt = 12 * minuteMs;
+  const steps = jobs.map((job): Step => ({ at: 2_000, action: { kind: 'submit', job } }));
+  for (let count = random.between(1, 5); count > 0; count--) {
+    const agent = random.below(agents.length);
+    const action = random.chance(0.7) ? makeDrain(random, agent) : ({ kind: 'undrain', agent } as const);
+    steps.push({ at: 30_000 + random.below(calmAt - 60_000), action });
+  }
+  steps.sort((a, b) => a.at - b.at);
+  return { seed, kind: 'drain', agents, jobs, steps, calmAt, rates: makeRates(random, true), maxSkewMs: 50 };
+}
+
 function updateScenario(seed: number, random: Random): Scenario {
   const agents = Array.from({ length: random.between(2, 4) }, (_, index) => {
     const offer = makeOffer(`a${index}`, random);
@@ -223,8 +270,8 @@ function updateScenario(seed: number, random: Random): Scenario {
   };
 }
 
-function makeService(random: Random): JobSubmission {
-  const { configs, ...key } = makeJob(0, random);
+function makeService(random: Random, index = 0): JobSubmission {
+  const { configs, ...key } = makeJob(index, random);
   const { task } = configs[0] as JobSubmission['configs'][number];
   const { kill = '1000' } = task.metadata;
   const metadata = { start: '500', kill };
@@ -258,7 +305,7 @@ function makeAction(random: Random, agents: number, jobs: readonly JobSubmission
   if (random.chance(0.45)) return makeUserAction(random, agents, jobs);
   const agent = random.below(agents);
   const forMs = random.pick([1, 20, 120, 400, 900]) * random.between(500, 1_500);
-  switch (random.below(11)) {
+  switch (random.below(14)) {
     case 0:
       return { kind: 'agentCrash', agent, forMs };
     case 1:
@@ -282,6 +329,12 @@ function makeAction(random: Random, agents: number, jobs: readonly JobSubmission
       return agents > 1 ? { kind: 'gone', agent } : { kind: 'deploy' };
     case 9:
       return { kind: 'forge', agent };
+    case 10:
+      return makeDrain(random, agent);
+    case 11:
+      return { kind: 'undrain', agent };
+    case 12:
+      return { kind: 'twin', agent, forMs };
     default:
       return random.chance(0.5)
         ? { kind: 'deploy' }

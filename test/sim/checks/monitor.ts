@@ -49,6 +49,10 @@ export class Monitor {
   readonly excused = new Set<string>();
   /** Ends of running tasks that nobody asked for are violations. */
   forgivesLosses = false;
+  /** Nothing but drains takes instances down, so their budgets hold to the letter. */
+  checksDrainBudget = false;
+  /** When each agent was last being emptied. */
+  readonly #drainedAt = new Map<string, number>();
   checks = 0;
   /** Raised here, thrown by the run after the step. */
   violation: Violation | undefined;
@@ -115,6 +119,8 @@ export class Monitor {
       } else if (after && sk.startsWith(agentPrefix)) {
         const agent = decodeAgent(after);
         const books = this.#books(agent.agentId);
+        if (isEmptied(agent) || (books.agent && isEmptied(books.agent)))
+          this.#drainedAt.set(agent.agentId, Date.now());
         books.agent = agent;
         const { most } = books;
         for (const name of ['cpuMilli', 'ramMb', 'diskMb'] as const) {
@@ -173,6 +179,7 @@ export class Monitor {
     if (old && fresh && old.taskId !== fresh.taskId)
       throw new Violation(`${old.taskId} was overwritten by ${fresh.taskId}`);
     this.#checkPath(old, fresh);
+    this.#checkDrain(old, fresh);
     this.#checkLoss(old, fresh);
   }
 
@@ -182,10 +189,43 @@ export class Monitor {
     if (fresh && wanted.includes(fresh.state)) return;
     if (this.#running.get(old.taskId) === undefined) return;
     if (this.excused.has(jobPath(old)) || this.excused.has(old.agentId ?? '')) return;
-    if (fresh?.events.at(-1)?.message?.startsWith('Killed for job update')) return;
+    if (fresh && wasEndedForUpdate(fresh)) return;
+    if (fresh?.state === 'DRAINING' && this.#drains(old.agentId ?? '')) return;
     throw new Violation(
       `${old.taskId} was ${old.state}, runs, and became ${fresh?.state ?? 'nothing'} without a reason`,
     );
+  }
+
+  /** Is the agent being emptied, or was it a moment ago, when a pass read it? */
+  #drains(agentId: string): boolean {
+    const { agent } = this.#books(agentId);
+    if (agent && isEmptied(agent)) return true;
+    return Date.now() - (this.#drainedAt.get(agentId) ?? Number.NEGATIVE_INFINITY) < longestPassMs;
+  }
+
+  /** Nothing new arrives on an agent that is not in use; what leaves it leaves within the job's budget. */
+  #checkDrain(old: Task | undefined, fresh: Task | undefined): void {
+    if (!old || !fresh || old.state === fresh.state) return;
+    const { agent } = this.#books(fresh.agentId ?? '');
+    if (old.state === 'PENDING' && fresh.state === 'ASSIGNED' && agent && isEmptied(agent)) {
+      throw new Violation(`${fresh.taskId} was placed on ${agent.agentId}, which is ${agent.mode}`);
+    }
+    const { drain } = agent ?? {};
+    if (!this.checksDrainBudget || !drain || old.state !== 'RUNNING' || fresh.state !== 'DRAINING') return;
+    if (Date.now() >= drain.deadlineAt - 1_000) return;
+    const newest = Map.groupBy(
+      [...this.tasks.values()].filter((task) => jobPath(task) === jobPath(fresh) && isActive(task.state)),
+      ({ instance }) => instance,
+    );
+    const down = [...newest.values()].filter((tasks) =>
+      tasks.every(({ state }) => state !== 'RUNNING'),
+    ).length;
+    const most = Math.max(1, Math.floor(newest.size - (newest.size * drain.percentage) / 100 + 1e-9));
+    if (down > most) {
+      throw new Violation(
+        `${fresh.taskId} is drained while ${down} of ${newest.size} instances are down, ${most} may be`,
+      );
+    }
   }
 
   /** Every step from the old row to the new one is in the specification's table. */
@@ -220,11 +260,14 @@ export class Monitor {
     if (ancestorId !== undefined && !ended.has(ancestorId)) {
       throw new Violation(`${taskId} succeeds ${ancestorId}, which did not end in the same commit`);
     }
-    // An update makes an instance as often as it takes: on the way forward, on the way back.
+    // An update makes an instance as often as it takes: on the way forward, on the way back; and what it ended and did
+    // not replace before it was given up is made again.
     const isUpdating = this.jobs.get(jobPath(task))?.updateId !== undefined;
-    for (const other of this.#instances.get(instanceOf(task))?.values() ?? []) {
+    const all = [...(this.#instances.get(instanceOf(task))?.values() ?? [])];
+    const isRefill = all.some((other) => other.generation === generation - 1 && wasEndedForUpdate(other));
+    for (const other of all) {
       if (other === task) continue;
-      const isRepeat = ancestorId === undefined && !isUpdating && other.spec >= task.spec;
+      const isRepeat = ancestorId === undefined && !isUpdating && !isRefill && other.spec >= task.spec;
       if (isRepeat)
         throw new Violation(`${taskId} was made although ${other.taskId} was made for the same request`);
       if (other.generation >= generation) throw new Violation(`${taskId} was made after ${other.taskId}`);
@@ -293,6 +336,17 @@ export class Monitor {
         `ledger of ${agentId} does not add up: ${JSON.stringify({ ledger, held, capacity })}`,
       );
   }
+}
+
+/** A pass of the drainer takes no longer than this, ms. */
+const longestPassMs = 130_000;
+
+function isEmptied({ mode }: Agent): boolean {
+  return mode === 'DRAINING' || mode === 'DRAINED';
+}
+
+function wasEndedForUpdate({ events }: Task): boolean {
+  return events.some(({ message }) => message?.startsWith('Killed for job update'));
 }
 
 function instanceOf({ role, environment, name, instance }: Task): string {

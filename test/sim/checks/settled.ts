@@ -115,6 +115,9 @@ function agentProblems(world: World, monitor: Monitor): string[] {
       problems.push(`${agent.id} is not registered`);
       continue;
     }
+    const { mode, drain } = books.agent ?? {};
+    if (mode === 'DRAINING' && drain && drain.deadlineAt + patienceMs < world.scheduler.now)
+      problems.push(`${agent.id} is still DRAINING`);
     const onAgent = new Set([...books.onAgent.keys()].map(liveId));
     for (const id of books.ledger.live) {
       const endedLongAgo = world.scheduler.now - (books.given.get(id)?.events.at(-1)?.at ?? 0) > patienceMs;

@@ -19,7 +19,7 @@ import type { Scheduler } from './scheduler.ts';
 export interface AgentNetwork {
   /** Sends a report to the intake queue, a heartbeat to theirs. */
   send(agent: SimAgent, body: string, isHeartbeat: boolean, done: (isAccepted: boolean) => void): void;
-  /** GET /agents/{agentId}/tasks; undefined without an answer. */
+  /** GET /agents/{agentId}/tasks?session=...; undefined without an answer. */
   desired(agent: SimAgent, done: (answer: { status: number; body: unknown } | undefined) => void): void;
   /** Takes commands that wait; each is deleted by `done`. */
   receive(agent: SimAgent): readonly { readonly body: string; readonly ack: () => void }[];
@@ -67,11 +67,14 @@ interface LocalTask {
 const flushMs = 50;
 /** As in agent/loop/agent-loops.ts. */
 const idleTurns = 20;
+const refusalsToStop = 2;
 const [firstRetryMs, longestRetryMs] = [200, 10_000];
 const mostStatuses = 100;
 
 export class SimAgent {
   readonly offer: Offer;
+  /** Two machines may use one agent id. */
+  readonly machine: string;
   readonly #scheduler: Scheduler;
   readonly #random: Random;
   readonly #network: AgentNetwork;
@@ -94,6 +97,8 @@ export class SimAgent {
   #isFlushing = false;
   /** Turns of the reconcile loop while idle. */
   #turns = 0;
+  /** Answers in a row that another machine is this agent now. */
+  #refusals = 0;
 
   constructor(
     offer: Offer,
@@ -104,6 +109,8 @@ export class SimAgent {
       readonly observer: AgentObserver;
       readonly timings: AgentTimings;
       readonly skewMs: number;
+      /** Absent = the agent's id. */
+      readonly machine?: string;
     },
   ) {
     this.offer = offer;
@@ -114,6 +121,11 @@ export class SimAgent {
     this.#observer = deps.observer;
     this.#timings = deps.timings;
     this.skewMs = deps.skewMs;
+    this.machine = deps.machine ?? offer.agentId;
+  }
+
+  get sessionId(): string {
+    return `${this.machine}-${this.#session}`;
   }
 
   get id(): string {
@@ -145,6 +157,7 @@ export class SimAgent {
       this.#network.send(this, this.#envelope({ kind: 'heartbeat', tasks }), true, () => {});
     });
     this.#turns = 0;
+    this.#refusals = 0;
     this.#loop(session, this.#timings.reconcileMs, () => {
       const isIdle = [...this.#tasks.values()].every(({ final }) => final);
       if (!isIdle || this.#turns++ % idleTurns === 0) this.#reconcile(session);
@@ -199,7 +212,7 @@ export class SimAgent {
   receiveSoon(): void {
     const session = this.#session;
     this.#scheduler.after(this.#random.between(1, 200), () => {
-      if (!this.isUp || session !== this.#session || !this.isLinked) return;
+      if (!this.isUp || session !== this.#session || !this.isLinked || this.#refusals > 0) return;
       for (const { body, ack } of this.#network.receive(this)) {
         this.#obey(agentCommandSchema.parse(JSON.parse(body)));
         ack();
@@ -227,7 +240,7 @@ export class SimAgent {
   }
 
   #envelope(rest: object): string {
-    const sessionId = `${this.id}-${this.#session}`;
+    const { sessionId } = this;
     return JSON.stringify({ v: 1, agentId: this.id, sessionId, sentAt: this.now(), ...rest });
   }
 
@@ -242,13 +255,23 @@ export class SimAgent {
     const requestedAt = this.now();
     this.#network.desired(this, (answer) => {
       if (session !== this.#session || answer === undefined) return;
+      this.#refusals = answer.status === 409 ? this.#refusals + 1 : 0;
+      if (this.#refusals >= refusalsToStop) this.#giveWay();
       if (answer.status === 404) this.#register(() => {});
-      if (answer.status === 200)
-        this.#follow(joinDesired([desiredPageSchema.parse(answer.body)]), requestedAt);
+      if (answer.status !== 200) this.#turns = 0;
+      else this.#follow(joinDesired([desiredPageSchema.parse(answer.body)]), requestedAt);
     });
   }
 
+  /** Running on would be running twice. */
+  #giveWay(): void {
+    for (const task of this.#tasks.values()) {
+      if (!task.final) this.#kill(task.launch.taskId);
+    }
+  }
+
   #follow(desired: DesiredTasks, requestedAt: number): void {
+    if (desired.tasks.length > 0) this.#turns = 0;
     const plan = planReconcile({
       desired,
       requestedAt,

@@ -11,6 +11,8 @@ const require = createRequire(import.meta.url);
 export interface Sources {
   readonly scheduler: Scheduler;
   readonly random: Random;
+  /** A promise failed that nobody waited for: on Lambda that ends the process. */
+  readonly onUnhandled: (error: unknown) => void;
 }
 
 /** The process some code runs in: its clock, and what answers its SDK clients and takes its log. */
@@ -62,6 +64,11 @@ function startTimer(work: (...args: unknown[]) => void, delayMs = 0, ...args: un
 function clearTimer(timer: Timer | undefined): void {
   if (timer) timer.isCleared = true;
 }
+
+process.on('unhandledRejection', (error) => {
+  if (!current) throw error;
+  current.onUnhandled(error);
+});
 
 /** From now on the process lives in simulated time; once per process, before the functions are loaded. */
 export function installHermetic(): void {

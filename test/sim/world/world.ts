@@ -42,6 +42,8 @@ export interface WorldOptions {
   /** The network loses no heartbeat. */
   readonly keepsHeartbeats: boolean;
   /** Sees every commit to the store. */
+  /** A function left a promise alone, and it failed. */
+  readonly onUnhandled: (error: unknown) => void;
   readonly onCommit: (changes: readonly ItemChange[]) => void;
   readonly onStarted: (agentId: string, launch: TaskLaunch) => void;
   readonly onEnded: (agentId: string, taskId: string) => void;
@@ -76,6 +78,8 @@ export class World {
   readonly lambda: Lambda;
   readonly services: Services;
   readonly agents = new Map<string, SimAgent>();
+  /** Other machines that use the id of an agent. */
+  readonly twins = new Map<string, SimAgent>();
   readonly queues = new Map<string, Queue>();
   readonly stream: StreamConsumer;
   readonly workflows: Workflows;
@@ -86,12 +90,13 @@ export class World {
   /** `FROM>TO` of every report refused by the task machine. */
   readonly refused = new Set<string>();
   readonly #options: WorldOptions;
+  #twins = 0;
 
   constructor(options: WorldOptions) {
     this.#options = options;
     const { scheduler, outage } = this;
     this.random = createRandom(options.seed);
-    useSources({ scheduler, random: this.random.fork('platform') });
+    useSources({ scheduler, random: this.random.fork('platform'), onUnhandled: options.onUnhandled });
     this.faults = new Faults(options.faults, () => scheduler.now);
     this.trace = new Trace(() => scheduler.now, options.withLines);
     this.dynamo = this.#createStore();
@@ -180,7 +185,10 @@ export class World {
   #agentQueue(name: string): Queue {
     const queue = new Queue(name, agentQueue, this.scheduler, this.random.fork(name));
     const agentId = name.slice(name.lastIndexOf('-agent-') + '-agent-'.length);
-    const tell = () => this.agents.get(agentId)?.receiveSoon();
+    const tell = () => {
+      this.agents.get(agentId)?.receiveSoon();
+      this.twins.get(agentId)?.receiveSoon();
+    };
     queue.onArrival = () => {
       tell();
       // What is received and not acknowledged shows again.
@@ -216,19 +224,37 @@ export class World {
     return agent;
   }
 
+  /** A second machine of the same id. What happens on it is not the truth about the agent. */
+  addTwin(agent: SimAgent): SimAgent {
+    const machine = `${agent.id}-twin${++this.#twins}`;
+    const twin = new SimAgent(agent.offer, {
+      scheduler: this.scheduler,
+      random: this.random.fork(machine),
+      network: this.#network,
+      observer: { started: () => {}, ended: () => {}, killed: () => {} },
+      timings: this.#options.timings ?? realTimings,
+      skewMs: 0,
+      machine,
+    });
+    this.twins.set(agent.id, twin);
+    return twin;
+  }
+
   /** A call of the HTTP API; `done` gets nothing if no answer came. */
   callApi(method: string, path: string, body: unknown, done: (answer: ApiAnswer | undefined) => void): void {
     if (this.outage.functions) {
       this.scheduler.after(1_000, () => done(undefined));
       return;
     }
+    const [rawPath = '', query] = path.split('?');
     const event = {
       version: '2.0',
-      rawPath: path,
+      rawPath,
+      ...(query !== undefined && { queryStringParameters: Object.fromEntries(new URLSearchParams(query)) }),
       headers: {},
       body: body === undefined ? undefined : JSON.stringify(body),
       isBase64Encoded: false,
-      requestContext: { requestId: 'request', http: { method, path } },
+      requestContext: { requestId: 'request', http: { method, path: rawPath } },
     };
     this.lambda.invoke(this.functions.api, event, (outcome) => {
       if (outcome.kind !== 'returned') return done(undefined);
@@ -260,7 +286,8 @@ export class World {
       const fault = this.faults.decide('net', `${agent.id} asks`, ['lostRequest', 'late']);
       if (!agent.isLinked || fault?.kind === 'lostRequest') return;
       this.scheduler.after(this.#latency(), () => {
-        this.callApi('GET', `/agents/${agent.id}/tasks`, undefined, (answer) => {
+        const path = `/agents/${agent.id}/tasks?session=${agent.sessionId}`;
+        this.callApi('GET', path, undefined, (answer) => {
           const lateMs =
             fault?.kind === 'late' ? Math.floor(this.faults.detail(fault) * 14_000) : this.#latency();
           this.scheduler.after(lateMs, () => done(agent.isLinked ? answer : undefined));
