@@ -89,6 +89,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
   };
 }
 
+type MachineAction = Exclude<Extract<Action, { agent: number }>, { kind: 'drain' | 'undrain' }>;
+
 class Run {
   readonly #scenario: Scenario;
   readonly #world: World;
@@ -262,7 +264,7 @@ class Run {
     }
   }
 
-  #actOnAgent(action: Extract<Action, { agent: number }>): void {
+  #actOnAgent(action: MachineAction): void {
     const { agents, scheduler } = this.#world;
     const agent = agents.get(`a${action.agent}`);
     if (!agent) return;
