@@ -71,7 +71,7 @@ export function loadUpdateWorkflow(): Machine {
   const updater = { function: LambdaFunction.fromFunctionArn(stack, 'Updater', arn) };
   new UpdateWorkflow(stack, 'Workflow', {
     name: 'updates',
-    updater: updater as unknown as ServiceFunction,
+    worker: updater as unknown as ServiceFunction,
     timeout: Duration.seconds(120),
   });
   const resource = stack.node.findAll().find((construct) => construct instanceof CfnStateMachine);
