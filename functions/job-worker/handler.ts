@@ -12,6 +12,7 @@ import { createSfnClient, createWorkflowPort } from '../clients/workflow-port.ts
 import { createConfigCache } from '../launch.ts';
 import { workerChain } from '../middleware/worker.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
+import { createUpdateAlarms } from '../updater/alarms.ts';
 import type { UpdaterDeps } from '../updater/deps.ts';
 import { createInstanceReader } from '../updater/read-instances.ts';
 import { awaitBatch, type Verdict, verdict } from '../updater/steps.ts';
@@ -31,6 +32,7 @@ export function createHandler(environment: Environment) {
     meter,
     ...platform,
   };
+  const messages = createMessagePort(sqs);
   const deps: JobWorkDeps = {
     reconciler: common,
     drainer: common,
@@ -39,9 +41,10 @@ export function createHandler(environment: Environment) {
       readInstances: createInstanceReader(store, platform.clock),
       configs: createConfigCache(store),
       workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
+      alarms: createUpdateAlarms(messages, env.TIMERS_QUEUE_URL, platform.clock),
       turnsPerExecution: Number(env.UPDATE_TURNS_PER_EXECUTION),
     },
-    messages: createMessagePort(sqs),
+    messages,
     jobsQueueUrl: env.JOBS_QUEUE_URL,
     timersQueueUrl: env.TIMERS_QUEUE_URL,
     log,

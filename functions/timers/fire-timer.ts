@@ -1,12 +1,12 @@
 // What happens when a timer is due: the task is read anew, so a timer that is late, early or repeated does no harm. A
-// drain's timer only passes the request on.
+// drain's or an update's timer only passes the request on.
 import { applyTransition } from '../../shared/domain/task/apply.ts';
 import { type FlappingSettings, nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
 import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Timer } from '../../shared/model/wake.ts';
 import type { Store } from '../../shared/store/port.ts';
-import { drainWake, timerMessage } from '../messages.ts';
+import { drainWake, timerMessage, updateWake } from '../messages.ts';
 import type { AgentCommandPort, Log, MessagePort } from '../ports.ts';
 
 export interface TimerDeps {
@@ -32,6 +32,8 @@ export async function fireTimer(timer: Timer, deps: TimerDeps): Promise<void> {
       return retryKill(timer, deps);
     case 'drain':
       return deps.messages.send(deps.jobsQueueUrl, [drainWake(timer.slot)]);
+    case 'update':
+      return deps.messages.send(deps.jobsQueueUrl, [updateWake(timer.key, timer.updateId, [])]);
   }
 }
 

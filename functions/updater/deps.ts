@@ -5,6 +5,7 @@ import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
 import type { Log, MetricPort, WorkflowPort } from '../ports.ts';
+import type { UpdateAlarms } from './alarms.ts';
 import type { InstanceReader } from './read-instances.ts';
 
 export interface UpdaterDeps {
@@ -22,6 +23,7 @@ export interface UpdaterDeps {
   readonly readInstances: InstanceReader;
   readonly configs: ConfigCache;
   readonly workflows: WorkflowPort;
+  readonly alarms: UpdateAlarms;
   /** Verdicts after which an execution hands over to the next. */
   readonly turnsPerExecution: number;
   readonly timeouts: StateTimeouts;

@@ -4,6 +4,7 @@
 
 import type { UpdateEvaluation } from '../../shared/domain/update/act.ts';
 import { failInternally } from '../../shared/domain/update/calls.ts';
+import { rememberDown } from '../../shared/domain/update/down.ts';
 import { type EvaluationOptions, evaluateUpdate } from '../../shared/domain/update/evaluate.ts';
 import { followUpdate } from '../../shared/domain/update/follow-job.ts';
 import { isRolling } from '../../shared/domain/update/status-machine.ts';
@@ -96,13 +97,14 @@ function begins(before: UpdateRecord, next: UpdateRecord): boolean {
 /** An update that cannot be evaluated ends with an ERROR that says why; trying again would not help. */
 function evaluate(
   update: UpdateRecord,
-  { views, othersDown }: InstancesRead,
+  { views, othersDown, isWhole }: InstancesRead,
   now: number,
   { log }: UpdaterDeps,
 ): UpdateEvaluation {
   const options: EvaluationOptions = { othersDown };
   try {
-    return evaluateUpdate(update, views, now, options);
+    const evaluation = evaluateUpdate(update, views, now, options);
+    return isWhole ? evaluation : { ...evaluation, next: rememberDown(evaluation.next, views) };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     log.error('an update cannot be evaluated; it ends here', { updateId: update.updateId, error });

@@ -1,7 +1,8 @@
-// The instances an update has to see. Of a small job all are read; of a large one those whose turn it is or may come,
-// those that were down when the whole job was last looked at, and those that a message said have changed. So a step of
-// an update of 10,000 instances reads what it works on and not 10,000 rows; what it may miss (an instance that went
-// down, and whose message was lost) it sees half a minute later.
+// The instances an update has to see. Of a small job all are read; of a larger one those whose turn it is or may come,
+// those that a message said have changed, those that the record knows to be down, and those that were down when the
+// whole job was last looked at. So a step of an update of 10,000 instances reads what it works on and not 10,000 rows.
+// The look at the whole job is for messages that were lost: what they said is seen half a minute later, or as many times
+// 30 ms as the job has instances.
 
 import type { InstanceView } from '../../shared/domain/update/newest-task.ts';
 import { isUp } from '../../shared/domain/update/newest-task.ts';
@@ -20,9 +21,11 @@ import type { UpdateRecord } from '../../shared/model/update.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
 
-/** Jobs up to this span are read whole every time: four partitions. */
-const smallSpan = 1000;
-const snapshotLifeMs = 30_000;
+/** Jobs up to this span are read whole every time: one request. */
+const smallSpan = 100;
+const leastSnapshotLifeMs = 30_000;
+/** The larger the job, the longer a look at all of it is good for, so that it costs the same however long the update. */
+const snapshotLifeMsPerInstance = 30;
 /** A look at the whole job may take at most this share of the time, however slow the store is. */
 const snapshotShare = 20;
 /** Instances that are down beyond this many are counted, but not read again. */
@@ -37,6 +40,8 @@ export interface InstancesRead {
   readonly views: readonly InstanceView[];
   readonly tasks: ReadonlyMap<string, Task>;
   readonly othersDown: number;
+  /** Is this the whole job? */
+  readonly isWhole: boolean;
 }
 
 export type InstanceReader = (
@@ -65,7 +70,7 @@ export function createInstanceReader(store: Pick<Store, 'listTasks'>, clock: Clo
   ): Promise<Snapshot> => {
     const known = snapshots.get(updateId);
     const now = clock();
-    if (known && now - known.at < Math.max(snapshotLifeMs, snapshotShare * known.tookMs)) return known;
+    if (known && now - known.at < lifeOf(job, known)) return known;
     const { views } = viewsOf(await read(job, scope), scope);
     const down = views.filter(({ tasks }) => !isUp(tasks)).map(({ instance }) => instance);
     const [oldest] = snapshots.keys();
@@ -76,19 +81,29 @@ export function createInstanceReader(store: Pick<Store, 'listTasks'>, clock: Clo
   };
   return async (job, update, hints) => {
     const { all, needed } = evaluationScope(job, update);
-    if (job.instanceSpan <= smallSpan) return { ...viewsOf(await read(job, all), all), othersDown: 0 };
+    if (job.instanceSpan <= smallSpan)
+      return { ...viewsOf(await read(job, all), all), othersDown: 0, isWhole: true };
     const { down } = await snapshotOf(job, all, update.updateId);
-    const hinted = hints.filter((instance) => containsInstance(all, instance));
-    const wanted = toInstanceRanges([...listInstances(needed), ...hinted, ...down.slice(0, maxDownRead)]);
+    const known = [...hints, ...listInstances(update.progress.down ?? []), ...down.slice(0, maxDownRead)];
+    const within = known.filter((instance) => containsInstance(all, instance));
+    const wanted = toInstanceRanges([...listInstances(needed), ...within]);
     return {
       ...viewsOf(await read(job, wanted), wanted),
       othersDown: Math.max(0, down.length - maxDownRead),
+      isWhole: false,
     };
   };
 }
 
+function lifeOf({ instanceSpan }: Job, { tookMs }: Snapshot): number {
+  return Math.max(leastSnapshotLifeMs, snapshotLifeMsPerInstance * instanceSpan, snapshotShare * tookMs);
+}
+
 /** One view for every instance asked for, also for those without a row. */
-function viewsOf(rows: readonly Task[], ranges: readonly InstanceRange[]): Omit<InstancesRead, 'othersDown'> {
+function viewsOf(
+  rows: readonly Task[],
+  ranges: readonly InstanceRange[],
+): Pick<InstancesRead, 'views' | 'tasks'> {
   const byInstance = Map.groupBy(rows, ({ instance }) => instance);
   const views = listInstances(ranges).map((instance) => ({
     instance,

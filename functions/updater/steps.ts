@@ -6,7 +6,7 @@ import type { UpdateRecord } from '../../shared/model/update.ts';
 import type { UpdateRun } from '../../shared/model/wake.ts';
 import type { StoredUpdate } from '../../shared/store/port.ts';
 import type { UpdaterDeps } from './deps.ts';
-import { type Evaluated, evaluateStored, turnsBegun } from './evaluate-stored.ts';
+import { evaluateStored, turnsBegun } from './evaluate-stored.ts';
 import { wakeUpdate } from './wake-update.ts';
 
 /** Where the workflow goes next; the names are those of its choices. */
@@ -25,11 +25,12 @@ type Decision =
 
 export interface Verdict extends UpdateRun {
   readonly decision: Decision;
-  /** Ask for a verdict after so many seconds even if nobody says that the batch is up. */
+  /** Ask for a verdict after so many seconds if nobody has said anything by then, as if an answer had been lost. */
   readonly patienceSeconds: number;
 }
 
-const longestPatienceSeconds = 24 * 3600;
+/** Watches and deadlines have alarms of their own, which cost no transitions. */
+const patienceSeconds = 24 * 3600;
 
 /** One verdict of an execution. */
 export async function verdict(run: UpdateRun, deps: UpdaterDeps): Promise<Verdict> {
@@ -44,7 +45,7 @@ export async function verdict(run: UpdateRun, deps: UpdaterDeps): Promise<Verdic
   if (isRolling(status) && turned.turns >= deps.turnsPerExecution) {
     return decided(turned, (await handOver(stored, deps)) ? 'handedOver' : 'superseded');
   }
-  return { ...turned, decision: decisions[status], patienceSeconds: patience(evaluated, deps.clock()) };
+  return decided(turned, decisions[status]);
 }
 
 const decisions: Readonly<Record<UpdateRecord['status'], Decision>> = {
@@ -62,7 +63,7 @@ const decisions: Readonly<Record<UpdateRecord['status'], Decision>> = {
 };
 
 function decided(run: UpdateRun, decision: Decision): Verdict {
-  return { ...run, decision, patienceSeconds: longestPatienceSeconds };
+  return { ...run, decision, patienceSeconds };
 }
 
 /** The stream starts the execution of the new number (design D1). False if somebody else wrote the update first. */
@@ -75,12 +76,6 @@ async function handOver(stored: StoredUpdate, { store, clock }: UpdaterDeps): Pr
     if (!again || again.sequence !== before.sequence || !isRolling(again.update.status)) return false;
     before = again;
   }
-}
-
-function patience({ stored, evaluation }: Evaluated, now: number): number {
-  const { placementDeadlineMs = Number.POSITIVE_INFINITY } = stored.update.settings;
-  const wake = Math.min(evaluation?.wakeAt ?? Number.POSITIVE_INFINITY, now + placementDeadlineMs);
-  return Math.min(longestPatienceSeconds, Math.max(1, Math.ceil((wake - now) / 1000)));
 }
 
 /** Remembers what the execution waits with, and answers at once if there is nothing to wait for. */

@@ -6,7 +6,7 @@ import type { UpdateRecord } from '../../shared/model/update.ts';
 import type { UpdateCallback } from '../../shared/store/port.ts';
 import type { UpdaterDeps } from './deps.ts';
 import { evaluateStored, turnsBegun } from './evaluate-stored.ts';
-import { readyAt } from './readiness.ts';
+import { readinessOf } from './readiness.ts';
 
 export interface WakeRequest {
   readonly key: JobKey;
@@ -21,7 +21,16 @@ export async function wakeUpdate(request: WakeRequest, deps: UpdaterDeps): Promi
     if ((await release(request, callback, deps)) !== 'gone') return;
   }
   // No execution waits: it is between two waits, or lost. The update goes on all the same.
-  await evaluateStored(request, deps);
+  const evaluated = await evaluateStored(request, deps);
+  if (evaluated) await setAlarm(request, readinessOf(evaluated, undefined, deps.clock()).lookAt, deps);
+}
+
+async function setAlarm(
+  { key, updateId }: WakeRequest,
+  lookAt: number | undefined,
+  deps: UpdaterDeps,
+): Promise<void> {
+  if (lookAt !== undefined) await deps.alarms.set(key, updateId, lookAt);
 }
 
 /**
@@ -40,9 +49,12 @@ async function release(
   };
   const evaluated = await evaluateStored({ ...request, mayBegin }, deps);
   const now = deps.clock();
-  const until = evaluated ? readyAt(evaluated, callback.status, now) : now;
-  if (until === undefined) return 'notYet';
-  const output = { until: new Date(until).toISOString() };
+  const { goOnAt, lookAt } = evaluated
+    ? readinessOf(evaluated, callback.status, now)
+    : { goOnAt: now, lookAt: undefined };
+  await setAlarm(request, lookAt, deps);
+  if (goOnAt === undefined) return 'notYet';
+  const output = { until: new Date(goOnAt).toISOString() };
   const answer = await deps.workflows.answer(callback.taskToken, output);
   // Only after the answer: a crash in between answers again, which is refused and then forgotten.
   await deps.store.dropCallback(callback);

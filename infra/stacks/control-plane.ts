@@ -132,7 +132,8 @@ export class ControlPlaneStack extends Stack {
     const timers = new ServiceFunction<TimersEnv>(this, 'Timers', {
       name: 'timers',
       cluster,
-      description: 'Acts on tasks whose penalty or kill retry is due.',
+      description:
+        'Acts on tasks whose penalty or kill retry is due, on drains and updates whose next look is.',
       timeout: workTimeout.timers,
       environment: {
         ...base,

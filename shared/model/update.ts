@@ -108,6 +108,8 @@ const updateProgressSchema = z.object({
   taken: z.array(instanceRangeSchema),
   /** Instances that failed in the present direction. */
   failed: z.array(instanceRangeSchema),
+  /** Instances whose turn it is not and that were seen down, of a job too large to be looked at whole; see down.ts. */
+  down: z.array(instanceRangeSchema).optional(),
   /** The position before which the update has already paused by itself. */
   autoPausedAt: countSchema.optional(),
 });

@@ -57,8 +57,11 @@ export const timerSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal(1), kind: z.literal('killRetry'), taskId: taskIdSchema, previousMs: z.number() }),
   /** Ask for a pass over the agents that are being emptied, once for all timers of this slot of time. */
   z.object({ v: z.literal(1), kind: z.literal('drain'), slot: z.number().int() }),
+  /** Look at this update: a slot may be free, or something may have waited for too long. */
+  z.object({ v: z.literal(1), kind: z.literal('update'), key: jobKeySchema, updateId: z.string() }),
 ]);
 export type Timer = z.infer<typeof timerSchema>;
+export type UpdateAlarm = Extract<Timer, { kind: 'update' }>;
 
 /** Queue of heartbeats: sent by each roll call at its own time (epoch ms), to be found by the next. */
 export const probeSchema = z.object({ v: z.literal(1), probe: z.number().int() });

@@ -46,6 +46,8 @@ export interface UpdateEvaluation {
   readonly waiting: readonly WaitingInstance[];
   /** Evaluate again then (epoch ms) even if no task changes; absent = a change of a task will tell. */
   readonly wakeAt?: number;
+  /** Of these times, the first at which some instance may have waited for a place for too long. */
+  readonly deadlineAt?: number;
 }
 
 /** Turns verdicts into actions as far as the budget allows. */
@@ -58,14 +60,22 @@ export function act(run: Run): UpdateEvaluation {
   if (late) {
     return { next: afterDeadline(run, before, late.waiting), actions: [], instanceEvents, waiting: [] };
   }
-  const wakes = [...plan.wakes, ...deadlines.map(({ at }) => at), ...(run.incomplete ? [now] : [])];
+  const deadlineAt = earliest([...deadlines.map(({ at }) => at), ...laterDeadlines(run, plan)]);
+  const wakeAt = run.incomplete
+    ? now
+    : earliest([...plan.wakes, ...(deadlineAt === undefined ? [] : [deadlineAt])]);
   return {
     next: recordOf(run),
     actions: plan.actions,
     instanceEvents,
     waiting: plan.waiting,
-    ...(wakes.length > 0 && { wakeAt: wakes.reduce((least, at) => Math.min(least, at)) }),
+    ...(wakeAt !== undefined && { wakeAt }),
+    ...(deadlineAt !== undefined && { deadlineAt }),
   };
+}
+
+function earliest(times: readonly number[]): number | undefined {
+  return times.length === 0 ? undefined : times.reduce((least, at) => Math.min(least, at));
 }
 
 interface ActionPlan {
@@ -132,6 +142,13 @@ function placementDeadlines(
       const from = Math.max(one.since, pass.working.get(one.instance) ?? now);
       return { at: from + placementDeadlineMs, waiting: one };
     });
+}
+
+/** Those of instances that are about to wait: nobody tells when a new task, or one after its penalty, begins to. */
+function laterDeadlines({ update, now }: Run, { actions, waiting }: ActionPlan): number[] {
+  const { placementDeadlineMs } = update.settings;
+  const some = actions.some(({ kind }) => kind === 'CREATE') || waiting.some(({ why }) => why === 'PENALTY');
+  return placementDeadlineMs !== undefined && some ? [now + placementDeadlineMs] : [];
 }
 
 function afterDeadline(

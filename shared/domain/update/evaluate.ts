@@ -41,14 +41,17 @@ export function evaluateUpdate(
   return { ...second, instanceEvents: [...first.instanceEvents, ...second.instanceEvents] };
 }
 
-/** The instances the next evaluation must see: those whose turn it is and those that may follow. */
+/**
+ * The instances the next evaluation must see: those whose turn it is, those that may follow, and those of which it is not
+ * known yet whether their take-down has landed.
+ */
 export function instancesToRead(update: UpdateRecord): InstanceRange[] {
   if (!isRolling(update.status)) return [];
   const pass = openPass(update);
   const working = [...pass.working.keys()];
   // What follows once those whose turn it is are all done.
   const next = nextTurns({ ...pass, working: new Map() }, update);
-  return toInstanceRanges([...working, ...next]);
+  return toInstanceRanges([...working, ...pass.taken, ...next]);
 }
 
 function evaluateDirection(

@@ -30,6 +30,8 @@ export interface InstanceOrder {
   readonly length: number;
   /** The instances at the positions from `start` (inclusive) to `end` (exclusive). */
   readonly slice: (start: number, end: number) => number[];
+  /** The same without a list of them, ascending. */
+  readonly ranges: (start: number, end: number) => InstanceRange[];
   /** Where an instance has its turn; undefined = it is not part of the update. */
   readonly positionOf: (instance: number) => number | undefined;
 }
@@ -43,14 +45,19 @@ export function orderOf(instructions: Instructions): InstanceOrder {
     length += high - low + 1;
     return { start, low, high };
   });
+  const partsOf = (start: number, end: number): InstanceRange[] =>
+    runs.flatMap((run): InstanceRange[] => {
+      const from = Math.max(start, run.start);
+      const to = Math.min(end, run.start + run.high - run.low + 1);
+      return from < to ? [[run.low + from - run.start, run.low + to - 1 - run.start]] : [];
+    });
   return {
     length,
     slice: (start, end) =>
-      runs.flatMap((run) => {
-        const from = Math.max(start, run.start);
-        const to = Math.min(end, run.start + run.high - run.low + 1);
-        return Array.from({ length: Math.max(0, to - from) }, (_none, i) => run.low + from - run.start + i);
-      }),
+      partsOf(start, end).flatMap(([low, high]) =>
+        Array.from({ length: high - low + 1 }, (_none, i) => low + i),
+      ),
+    ranges: (start, end) => normaliseInstances(partsOf(start, end)),
     positionOf: (instance) => {
       const run = runs.find(({ low, high }) => low <= instance && instance <= high);
       return run && run.start + instance - run.low;

@@ -9,8 +9,9 @@ import {
 import type { InstanceRange } from '../../model/job-key.ts';
 import { isActive } from '../../model/task.ts';
 import type { ConfiguredInstances, UpdateRecord } from '../../model/update.ts';
+import { restrictTo } from './diff.ts';
 import { type InstanceView, newestTask } from './newest-task.ts';
-import { configLookup, groupByConfig, orderOf } from './order.ts';
+import { groupByConfig, instancesOf, orderOf } from './order.ts';
 import { openPass } from './pass.ts';
 
 /** Where the instances of an update are in its present direction; each is in one of the sets. */
@@ -57,14 +58,18 @@ export function progressOf(update: UpdateRecord): ProgressView {
 export function configsByNow(update: UpdateRecord): ConfiguredInstances[] {
   const { visited, revisited } = update.progress;
   const order = orderOf(update);
-  const changed = new Set(order.slice(0, visited - revisited));
-  const [initial, desired] = [configLookup(update.initial), configLookup(update.desired)];
-  return groupByConfig(
-    order.slice(0, order.length).flatMap((instance) => {
-      const configId = changed.has(instance) ? desired(instance) : initial(instance);
-      return configId === undefined ? [] : [{ instance, configId }];
-    }),
-  );
+  // By ranges, not one by one: this is asked at every step of an update of any size.
+  const changed = order.ranges(0, visited - revisited);
+  const others = subtractInstances(order.ranges(0, order.length), changed);
+  const parts = [...restrictTo(update.desired, changed), ...restrictTo(update.initial, others)];
+  return Array.from(
+    Map.groupBy(parts, ({ configId }) => configId),
+    ([configId, same]) => ({ configId, instances: instancesOf(same) }),
+  ).sort((one, other) => firstOf(one) - firstOf(other));
+}
+
+function firstOf({ instances }: ConfiguredInstances): number {
+  return instances[0]?.[0] ?? 0;
 }
 
 /** The config of each instance that has an active task (spec section 3, "current"). */

@@ -49,8 +49,8 @@ function appendEvent(events: readonly UpdateEvent[], event: UpdateEvent): Update
 }
 
 /** The way back starts with nothing done. Take-downs in flight stay known: they may yet land. */
-function turned({ visited, taken }: UpdateProgress): UpdateProgress {
-  return { visited, revisited: 0, working: [], taken, failed: [] };
+function turned({ visited, taken, down }: UpdateProgress): UpdateProgress {
+  return { visited, revisited: 0, working: [], taken, failed: [], ...(down && { down }) };
 }
 
 function resumed(progress: UpdateProgress, at: number): UpdateProgress {

@@ -119,6 +119,7 @@ export function recordOf({ update, pass, now, autoPausedAt }: Run): UpdateRecord
     working: packWorking(pass.working),
     taken: toInstanceRanges(pass.taken),
     failed: toInstanceRanges(pass.failed),
+    ...(progress.down && { down: progress.down }),
     ...(autoPausedAt !== undefined && { autoPausedAt }),
   };
   const same =

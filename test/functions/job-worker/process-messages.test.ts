@@ -5,6 +5,7 @@ import { createConfigCache } from '../../../functions/launch.ts';
 import { drainTimer, drainWake, reconcileWake, updateWake } from '../../../functions/messages.ts';
 import type { OutgoingMessage } from '../../../functions/ports.ts';
 import { processTimers } from '../../../functions/timers/process-timers.ts';
+import { createUpdateAlarms } from '../../../functions/updater/alarms.ts';
 import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
 import { type JobWork, jobWorkSchema } from '../../../shared/model/wake.ts';
 import { unique } from '../../contract/fixtures.ts';
@@ -36,6 +37,7 @@ function deps(over: Partial<World['store']> = {}): JobWorkDeps {
     readInstances: createInstanceReader(store, common.clock),
     configs: createConfigCache(store),
     workflows,
+    alarms: createUpdateAlarms(messages, queues.timers, common.clock),
     turnsPerExecution: 1000,
   };
   const worker = { ...common, store };

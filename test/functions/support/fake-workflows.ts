@@ -57,6 +57,22 @@ export class FakeWorkflows implements WorkflowPort {
     if (execution) execution.position = { at: 'end', decision: 'stopped by hand' };
   }
 
+  /** Does some execution wait with a task token? */
+  awaits(): boolean {
+    return this.#tokens.size > 0;
+  }
+
+  /** When the next execution goes on by itself, epoch ms; infinity = none does. */
+  nextAt(): number {
+    const times = Array.from(this.executions.values(), ({ position }) => {
+      if (position.at === 'watch') return position.until;
+      return position.at === 'batch'
+        ? position.since + position.verdict.patienceSeconds * 1000
+        : Number.POSITIVE_INFINITY;
+    });
+    return Math.min(...times);
+  }
+
   /** Moves each execution that can go on by one state; answers how many did. */
   async move(deps: UpdaterDeps): Promise<number> {
     let moved = 0;

@@ -29,6 +29,7 @@ import { sweep } from '../../../functions/sweeper/sweep.ts';
 import { processTimers } from '../../../functions/timers/process-timers.ts';
 import type { UpdaterDeps } from '../../../functions/updater/deps.ts';
 import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
+import { wakeUpdate } from '../../../functions/updater/wake-update.ts';
 import { defaultBacklogLimit } from '../../../shared/api/env.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultFlapping, type FlappingSettings } from '../../../shared/domain/task/flapping.ts';
@@ -77,6 +78,8 @@ export interface World {
   redeliver(): Promise<void>;
   /** Reports of agents, one batch. */
   report(bodies: readonly unknown[], sender?: string): Promise<readonly string[]>;
+  /** When each look at an update is due, epoch ms. */
+  alarms(): number[];
   match(pool: string): ReturnType<typeof matchPool>;
   reconcile(key: JobKey, over?: Partial<Store>, remainingMs?: RemainingTime): ReturnType<typeof reconcileJob>;
   sweep(over?: Partial<Store>, remainingMs?: number): ReturnType<typeof sweep>;
@@ -151,8 +154,15 @@ export async function createWorld({
   };
   const configs = createConfigCache(store);
   const workflows = new FakeWorkflows(clock);
+  // The looks at updates that are due, as a queue with delays would bring them.
+  const alarms = new Map<string, { readonly key: JobKey; readonly updateId: string; readonly at: number }>();
   const updater: UpdaterDeps = {
     store,
+    alarms: {
+      async set(key, updateId, at) {
+        alarms.set(`${updateId} ${at}`, { key, updateId, at });
+      },
+    },
     readInstances: createInstanceReader(store, clock),
     configs,
     workflows,
@@ -228,6 +238,15 @@ export async function createWorld({
     return bodies.length;
   };
 
+  const look = async (): Promise<number> => {
+    const due = [...alarms].filter(([, { at }]) => at <= world.now);
+    for (const [name, { key, updateId }] of due) {
+      alarms.delete(name);
+      await wakeUpdate({ key, updateId, hints: [] }, updater);
+    }
+    return due.length;
+  };
+
   return Object.assign(world, {
     store,
     messages,
@@ -260,6 +279,7 @@ export async function createWorld({
         const moved =
           (await take(queues.jobs)) +
           (await take(queues.matcher)) +
+          (await look()) +
           (await workflows.move({ ...updater, turnsPerExecution: world.turnsPerExecution }));
         if (records.length === 0 && moved === 0) return;
       }
@@ -279,6 +299,7 @@ export async function createWorld({
       });
       return answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
     },
+    alarms: () => [...alarms.values()].map(({ at }) => at),
     match: (pool: string) => matchPool(pool, plenty, matcher),
     async drain() {
       const timers = messages.take(queues.timers, isAboutDrains).map(({ body }) => body);

@@ -58,6 +58,17 @@ describe('unthrottle', () => {
   });
 });
 
+describe('the alarm of an update', () => {
+  it('wakes it through the queue of jobs, where its steps go one by one', async () => {
+    const key = { role: 'web', environment: 'prod', name: 'hello' };
+    await fire({ v: 1, kind: 'update', key, updateId: 'u1' });
+    expect(world.messages.sent).toMatchObject([
+      { queueUrl: queues.jobs, message: { groupId: 'update:web/prod/hello' } },
+    ]);
+    expect(world.messages.bodies(queues.jobs)).toEqual([{ v: 1, key, updateId: 'u1', instances: [] }]);
+  });
+});
+
 describe('kill retry', () => {
   const killing: Partial<Task> = {
     state: 'KILLING',
