@@ -1,9 +1,11 @@
 // npm run sim -- --seeds N [--from S]   many seeds; prints what they add up to and the shortest failing trace
 //             -- --seed S [--trace]      one seed; --trace prints all that happened in it
 //             -- --twice                 each seed twice, and fails if the two runs differ
+//             -- --outage [--agents N] [--hours H]   the control plane away, then all agents back at once
 //             -- --json                  the totals as one line of JSON
 import './world/install.ts';
 import { parseArgs } from 'node:util';
+import { renderFleet, runFleet } from './fleet.ts';
 import { renderShrunk, renderTotals, Totals } from './report.ts';
 import { runScenario } from './run.ts';
 import { createScenario } from './scenario.ts';
@@ -16,12 +18,16 @@ const { values } = parseArgs({
     seed: { type: 'string', multiple: true },
     trace: { type: 'boolean', default: false },
     twice: { type: 'boolean', default: false },
+    outage: { type: 'boolean', default: false },
+    agents: { type: 'string', default: '10000' },
+    hours: { type: 'string', default: '3' },
     json: { type: 'boolean', default: false },
     'first-failure': { type: 'boolean', default: false },
   },
 });
 
 const startedAt = process.hrtime.bigint();
+if (values.outage) await outage();
 const first = Number(values.from);
 const seeds = values.seed?.map(Number) ?? Array.from({ length: Number(values.seeds) }, (_, i) => first + i);
 const totals = new Totals();
@@ -45,6 +51,18 @@ else {
   console.log(renderTotals(totals, seconds, cpuSeconds));
 }
 process.exit(totals.failures.length > 0 ? 1 : 0);
+
+async function outage(): Promise<never> {
+  const options = {
+    agents: Number(values.agents),
+    outageMs: Number(values.hours) * 3600_000,
+    concurrency: 1_000,
+  };
+  const report = await runFleet(options);
+  const seconds = Number(process.hrtime.bigint() - startedAt) / 1e9;
+  console.log(values.json ? JSON.stringify({ ...report, seconds }) : renderFleet(report, seconds));
+  process.exit(report.failure === undefined ? 0 : 1);
+}
 
 function compared(one: Awaited<ReturnType<typeof runScenario>>, other: typeof one): typeof one {
   if (one.hash === other.hash && one.steps === other.steps) return one;

@@ -56,6 +56,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     },
     withLines: options.withLines ?? false,
     maxSkewMs: scenario.maxSkewMs,
+    maxLatencyMs: scenario.maxLatencyMs,
     // An entry that the matcher misses waits for the next wake-up, which may be the sweep's.
     maxLagMs: scenario.kind === 'calm' || scenario.kind === 'drain' ? 0 : 20,
     timings: { heartbeatMs: 40_000, registerMs: 600_000, reconcileMs: 30_000 },
@@ -128,15 +129,22 @@ class Run {
     const { kind, steps } = this.#scenario;
     const { scheduler } = this.#world;
     const isMixedOutage = kind === 'mixed' && steps.some(({ action }) => action.kind === 'outage');
+    this.#monitor.forbidsLost = kind === 'outage' || kind === 'calm' || kind === 'drain';
     this.#monitor.checksDrainBudget = kind === 'drain';
     this.#monitor.forgivesLosses = isSevere(this.#scenario) || isMixedOutage;
-    if (kind !== 'calm' && kind !== 'drain') return;
+    const isLeftAlone = !steps.some(
+      ({ action }) => action.kind === 'stopExecution' || action.kind === 'startExecution',
+    );
+    const isCalmUpdate = kind === 'update' && isFaultless(this.#scenario) && isLeftAlone;
+    if (kind !== 'calm' && kind !== 'drain' && !isCalmUpdate) return;
     // Room that just became free is still on its way to the matcher: only what stays is a fault.
     let before = new Set<string>();
     const look = () => {
       const problems = dawdling(this.#world, this.#monitor);
       const problem = problems.find((one) => before.has(one));
       before = new Set(problems);
+      if (this.#world.logged.has(restarted))
+        this.#monitor.violation ??= new Violation('nothing goes wrong, and yet an update lost its execution');
       if (problem) this.#monitor.violation ??= new Violation(`nothing goes wrong, and yet ${problem}`);
       scheduler.after(lookPromptMs, look);
     };
@@ -284,6 +292,7 @@ class Run {
       case 'twin': {
         if (this.#world.twins.get(agent.id)?.isUp) break;
         const twin = this.#world.addTwin(agent);
+        this.#monitor.twinned.add(agent.id);
         twin.boot();
         scheduler.after(action.forMs, () => {
           twin.powerOff();
@@ -358,6 +367,26 @@ class Run {
     });
   }
 }
+
+/** Of what the sweep logs when it finds an update that nobody drives. */
+const restarted = 'an update had no execution; it gets another';
+
+/** Nothing goes wrong but what users do. */
+function isFaultless({ steps, rates }: Scenario): boolean {
+  const isUsers = steps.every(({ action }) => usersActions.includes(action.kind));
+  return isUsers && Math.max(...Object.values(rates)) === 0;
+}
+const usersActions: readonly Action['kind'][] = [
+  'submit',
+  'kill',
+  'restart',
+  'add',
+  'resubmit',
+  'update',
+  'updateCall',
+  'startExecution',
+  'stopExecution',
+];
 
 /** A report may be so late, by several faults in a row, that a start times out: then the end is the machine's own. */
 function isSevere({ rates }: Scenario): boolean {

@@ -66,6 +66,8 @@ export interface Scenario {
   /** Faults stop and everything returns this long after the beginning, ms. */
   readonly calmAt: number;
   readonly maxSkewMs: number;
+  /** A call of a service takes up to this, ms: the longer, the more happens in between. */
+  readonly maxLatencyMs: number;
 }
 
 const minuteMs = 60_000;
@@ -101,7 +103,8 @@ export function createScenario(seed: number): Scenario {
   const steps = [...submits, ...others].sort((a, b) => a.at - b.at);
   const rates = makeRates(random, kind === 'calm');
   const maxSkewMs = kind === 'calm' ? 50 : random.pick([0, 50, 1_000, 5_000]);
-  return { seed, kind, agents, jobs, steps, calmAt, rates, maxSkewMs };
+  const maxLatencyMs = random.pick(kind === 'calm' ? [15, 150] : [15, 15, 150, 1_000]);
+  return { seed, kind, agents, jobs, steps, calmAt, rates, maxSkewMs, maxLatencyMs };
 }
 
 /** Most seeds mix some classes of faults; some are calm, so that a plain bug shows without any. */
@@ -213,7 +216,17 @@ function outageScenario(seed: number, random: Random): Scenario {
   steps.push({ at, action: { kind: 'outage', what, forMs } });
   const rates = { store: 0, write: 0, queue: 0, delivery: 0, index: 0, net: 0 };
   steps.sort((a, b) => a.at - b.at);
-  return { seed, kind: 'outage', agents, jobs, steps, calmAt: at + forMs, rates, maxSkewMs: 50 };
+  return {
+    seed,
+    kind: 'outage',
+    agents,
+    jobs,
+    steps,
+    calmAt: at + forMs,
+    rates,
+    maxSkewMs: 50,
+    maxLatencyMs: 15,
+  };
 }
 
 function makeDrain(random: Random, agent: number): Action {
@@ -236,7 +249,17 @@ function drainScenario(seed: number, random: Random): Scenario {
     steps.push({ at: 30_000 + random.below(calmAt - 60_000), action });
   }
   steps.sort((a, b) => a.at - b.at);
-  return { seed, kind: 'drain', agents, jobs, steps, calmAt, rates: makeRates(random, true), maxSkewMs: 50 };
+  return {
+    seed,
+    kind: 'drain',
+    agents,
+    jobs,
+    steps,
+    calmAt,
+    rates: makeRates(random, true),
+    maxSkewMs: 50,
+    maxLatencyMs: random.pick([15, 150]),
+  };
 }
 
 function updateScenario(seed: number, random: Random): Scenario {
@@ -267,6 +290,7 @@ function updateScenario(seed: number, random: Random): Scenario {
     calmAt,
     rates,
     maxSkewMs: isCalm ? 50 : random.pick([50, 1_000]),
+    maxLatencyMs: random.pick([15, 150]),
   };
 }
 

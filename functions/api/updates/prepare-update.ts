@@ -8,7 +8,12 @@ import { adoptCopies, contentOf, type Proposal, proposeEdit } from '../../../sha
 import { planUpdate, type StartPlan, type UpdateRequest } from '../../../shared/domain/update/start.ts';
 import { BorealisError } from '../../../shared/lib/errors.ts';
 import { contentId } from '../../../shared/lib/hash.ts';
-import { formatInstances, listInstances, normaliseInstances } from '../../../shared/model/instance-ranges.ts';
+import {
+  containsInstance,
+  formatInstances,
+  listInstances,
+  normaliseInstances,
+} from '../../../shared/model/instance-ranges.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import { type InstanceRange, type JobKey, jobKeyOnly, jobPath } from '../../../shared/model/job-key.ts';
 import type { Task } from '../../../shared/model/task.ts';
@@ -50,7 +55,7 @@ export async function prepareUpdate(wish: UpdateWish, deps: ChangeDeps): Promise
   if (!latest) checkVersion(job, key, body.expectedVersion);
   const newest = job ? await readNewest(job, deps) : new Map<number, Task>();
   const instances = instanceViews(job, newest);
-  const current = currentConfigs(instances);
+  const current = currentConfigs(instances.filter(({ instance }) => isWanted(job, instance)));
   const given = new Map<string, TaskConfig>();
   const proposal = await proposalOf(wish, job, current, given);
   const configOf = await configReader(key, proposal.proposed, given, deps);
@@ -66,6 +71,11 @@ export async function prepareUpdate(wish: UpdateWish, deps: ChangeDeps): Promise
     now,
   });
   return { job, newest, plan, configOf };
+}
+
+/** A task that still ends after its instance was given up is not what the job runs. */
+function isWanted(job: Job | undefined, instance: number): boolean {
+  return job !== undefined && containsInstance(desiredInstances(job), instance);
 }
 
 async function activeUpdate(job: Job, deps: ChangeDeps) {

@@ -104,8 +104,8 @@ export const transitionTable: Readonly<Record<MachineState, Row>> = {
     ASSIGNED: save,
     STARTING: save,
     RUNNING: save,
-    // No reschedule, even for a service.
-    FINISHED: save,
+    // Unlike Aurora, whose service would miss the instance for ever (docs/adr/0014-partitioned-services.md).
+    FINISHED: finished,
     FAILED: failed,
     LOST: rule('SAVE_STATE', 'RESCHEDULE_UNLESS_KILLED', 'KILL'),
     KILLING: saveThenLost,

@@ -102,6 +102,20 @@ describe('start', () => {
     expect(await world.dump()).toEqual(rows);
   });
 
+  it('does not take an instance that was killed, and whose task still ends, for one the job has', async () => {
+    const one = await runningJob();
+    await world.call('POST', `${pathOf(one)}/kill`, { body: { instances: [[2, 2]] } });
+    await world.run();
+    const states = (await world.tasks(one)).map(({ state }) => state);
+    expect(states.toSorted()).toEqual(['KILLING', 'RUNNING', 'RUNNING']);
+    const answer = await start(one, replace(changed(one)));
+    expect(answer).toMatchObject({ status: 202, body: { diff: { add: [[2, 2]], update: [[0, 1]] } } });
+    // Given up at once: the job wants what it wanted before.
+    await world.call('POST', `${pathOf(one)}/updates/active/abort`, { body: { instances: 'hold' } });
+    const desired = (await world.store.getJob(one))?.desired.map(({ instances }) => instances);
+    expect(desired).toEqual([[0, 1]]);
+  });
+
   it('creates a job that does not exist', async () => {
     const fresh = service();
     const answer = await start(fresh, { ...replace(fresh.configs), expectedVersion: 0 });

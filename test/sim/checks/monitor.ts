@@ -37,6 +37,10 @@ export class Monitor {
   /** `FROM>TO` pairs of the task machine that were committed. */
   readonly pairs = new Set<string>();
   readonly jobs = new Map<string, Job>();
+  /** Agents that were declared lost at some time. */
+  readonly lost = new Set<string>();
+  /** Every machine is there all the time, so nobody may be declared lost. */
+  forbidsLost = false;
   readonly updates = new UpdateChecks({
     tasksOf: (path, instance) => this.#instances.get(`${path}/${instance}`)?.values() ?? [],
     jobs: () => this.jobs,
@@ -47,6 +51,8 @@ export class Monitor {
   readonly #running = new Map<string, string>();
   /** Jobs whose users asked for ends, and agents to whose machine something was done. */
   readonly excused = new Set<string>();
+  /** Agents whose id another machine used as well. */
+  readonly twinned = new Set<string>();
   /** Ends of running tasks that nobody asked for are violations. */
   forgivesLosses = false;
   /** Nothing but drains takes instances down, so their budgets hold to the letter. */
@@ -77,6 +83,8 @@ export class Monitor {
   /** Whatever was lost, late or stale: no process is told to end while its row wants it to run. */
   onKilled(agentId: string, taskId: string): void {
     this.checks++;
+    // An agent that another machine has followed ends what it runs.
+    if (this.twinned.has(agentId)) return;
     const task = this.agents.get(agentId)?.given.get(liveId(taskId));
     if (task && wanted.includes(task.state))
       this.#raise(`${taskId} is told to end on ${agentId} while it is ${task.state}`);
@@ -126,6 +134,9 @@ export class Monitor {
         for (const name of ['cpuMilli', 'ramMb', 'diskMb'] as const) {
           most[name] = Math.max(most[name], agent.capacity[name]);
         }
+        if (agent.lostAt !== undefined) this.lost.add(agent.agentId);
+        if (this.forbidsLost && agent.lostAt !== undefined)
+          throw new Violation(`${agent.agentId} was declared lost`);
         agents.add(agent.agentId);
       } else if (after && sk.startsWith(ledgerPrefix)) {
         const ledger = decodeLedger(after);

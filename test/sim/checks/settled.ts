@@ -24,12 +24,23 @@ export function dawdling(world: World, monitor: Monitor): string[] {
     const agent = world.agents.get(agentId ?? '');
     if (state === 'THROTTLED' && now > deadlineAt + promptMs) problems.push(`${taskId} is still THROTTLED`);
     if (sinceMs < promptMs || !agent) continue;
+    const said = agent.isUp && agent.isLinked && isOnAgent(state) ? agent.said(taskId) : undefined;
+    if (said && now - said.at > promptMs && isNews(said.state, state)) {
+      problems.push(`${taskId} is ${said.state} for a while and still counts as ${state}`);
+    }
     if (state === 'ASSIGNED' && !agent.alive().includes(taskId)) problems.push(`${taskId} is not started`);
     if ((state === 'KILLING' || state === 'RESTARTING') && !agent.isEnding(taskId)) {
       problems.push(`${taskId} is ${state} and was not told to end`);
     }
   }
   return problems;
+}
+
+/** Does what an agent says of a task ask for a change of its row? */
+function isNews(said: string, state: Task['state']): boolean {
+  if (said === 'STARTING') return state === 'ASSIGNED';
+  if (said === 'RUNNING') return state === 'ASSIGNED' || state === 'STARTING';
+  return true;
 }
 
 /** What is not as it should be; empty when all is well. */
@@ -66,7 +77,9 @@ function jobProblems(job: Job, tasks: readonly Task[]): string[] {
     if (!range) {
       for (const { taskId, state } of active) problems.push(`${taskId} is ${state} but not wanted`);
     } else if (!newest || newest.spec < range.since) {
-      problems.push(`instance ${instance} of ${path} was never made`);
+      problems.push(
+        `instance ${instance} of ${path} was never made (wanted since ${range.since}, newest ${newest?.taskId} of ${newest?.spec})`,
+      );
     } else if (active.length > 0 && newest.configId !== range.configId && job.updateId === undefined) {
       problems.push(`instance ${instance} of ${path} runs ${newest.configId}, wanted is ${range.configId}`);
     } else if (active.length === 0 && !mayStayEnded(newest)) {

@@ -202,6 +202,12 @@ export class SimAgent {
     return task === undefined || task.isKillRequested || !task.isAlive;
   }
 
+  /** What it last said of the task, and when, by the true time. */
+  said(taskId: string): { readonly state: TaskStatus['state']; readonly at: number } | undefined {
+    const status = this.#tasks.get(taskId)?.reports.at(-1)?.status;
+    return status && { state: status.state, at: status.at - this.skewMs };
+  }
+
   /** Reports on a task as if it were its own. */
   forge(taskId: string): void {
     const status: TaskStatus = { taskId, state: 'FINISHED', at: this.now() };

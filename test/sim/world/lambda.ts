@@ -41,15 +41,33 @@ export class Lambda {
   readonly #idle = new Map<string, Container[]>();
   invocations = 0;
   crashes = 0;
+  /** Invocations refused for want of concurrency. */
+  throttled = 0;
+  #running = 0;
+  readonly #concurrency: number;
 
-  constructor(scheduler: Scheduler, random: Random, maxSkewMs: number) {
+  constructor(
+    scheduler: Scheduler,
+    random: Random,
+    maxSkewMs: number,
+    concurrency = Number.POSITIVE_INFINITY,
+  ) {
+    this.#concurrency = concurrency;
     this.#scheduler = scheduler;
     this.#random = random;
     this.#maxSkewMs = maxSkewMs;
   }
 
+  /** May another invocation start? Counts a refusal. */
+  hasRoom(): boolean {
+    if (this.#running < this.#concurrency) return true;
+    this.throttled++;
+    return false;
+  }
+
   invoke(fn: LambdaFunction, event: unknown, onEnd: (outcome: Outcome) => void): Invocation {
     this.invocations++;
+    this.#running++;
     const container = this.#container(fn);
     const startedAt = this.#scheduler.now;
     const invocation: Invocation = { functionName: fn.name, startedAt, dead: false, done: false, onEnd };
@@ -59,6 +77,7 @@ export class Lambda {
     const finish = (outcome: Outcome) => {
       if (invocation.dead || invocation.done) return;
       invocation.done = true;
+      this.#running--;
       container.invocation = undefined;
       this.#idle.get(fn.name)?.push(container);
       onEnd(outcome);
@@ -77,6 +96,7 @@ export class Lambda {
   crash(invocation: Invocation): void {
     if (invocation.dead || invocation.done) return;
     invocation.dead = true;
+    this.#running--;
     this.crashes++;
     invocation.onEnd({ kind: 'crashed' });
   }

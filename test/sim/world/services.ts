@@ -37,6 +37,8 @@ export interface ServicesDeps {
   readonly lambda: Lambda;
   readonly trace: Trace;
   readonly outage: Outage;
+  /** A call takes up to this, ms. */
+  readonly maxLatencyMs: number;
 }
 
 const noPartial = callFaults.filter((kind) => kind !== 'partial');
@@ -52,7 +54,7 @@ export class Services {
   }
 
   call<T>(container: Container, call: ServiceCall<T>): Promise<T> {
-    const { scheduler, random, faults } = this.#deps;
+    const { scheduler, random, faults, maxLatencyMs } = this.#deps;
     const { invocation } = container;
     this.calls++;
     if (invocation?.dead) return new Promise(() => {});
@@ -62,7 +64,9 @@ export class Services {
     const group = call.service !== 'store' ? 'queue' : call.isWrite ? 'write' : 'store';
     const fault = faults.decide(group, site, kinds);
     const latencyMs =
-      fault?.kind === 'slow' ? 500 + Math.floor(faults.detail(fault) * 25_000) : random.between(1, 15);
+      fault?.kind === 'slow'
+        ? 500 + Math.floor(faults.detail(fault) * 25_000)
+        : random.between(1, maxLatencyMs);
     return new Promise((resolve, reject) => {
       scheduler.after(latencyMs, () => {
         // Whether a request of a process that has died meanwhile was still sent is a matter of luck.

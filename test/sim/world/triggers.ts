@@ -68,7 +68,7 @@ export class QueueWorker {
       });
       return;
     }
-    while (this.#running < this.#mostAtOnce) {
+    while (this.#running < this.#mostAtOnce && this.#deps.lambda.hasRoom()) {
       const messages = this.#queue.receive(random.between(1, messagesPerBatch));
       if (messages.length === 0) break;
       this.#deliver(messages);

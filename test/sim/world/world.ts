@@ -2,8 +2,11 @@
 // one process, in simulated time, in an order that the seed decides.
 import type { Offer } from '../../../shared/model/agent.ts';
 import type { TaskLaunch } from '../../../shared/model/protocol.ts';
+import type { Roster } from '../../../shared/model/roster.ts';
+import { decodeRoster } from '../../../shared/store/codec/roster-row.ts';
+import { rosterKey } from '../../../shared/store/keys.ts';
 import { notesTable, stateTable } from '../../../shared/store/tables.ts';
-import { type ItemChange, MemoryDynamo, type StreamEntry } from '../model/memory-dynamo.ts';
+import { type ItemChange, MemoryDynamo } from '../model/memory-dynamo.ts';
 import { type AgentNetwork, type AgentTimings, realTimings, SimAgent } from './agent.ts';
 import {
   busCall,
@@ -37,10 +40,14 @@ export interface WorldOptions {
   /** Containers' clocks differ from the true time by up to this, ms. */
   readonly maxSkewMs: number;
   readonly timings?: AgentTimings;
+  /** A call of the store or a queue takes up to this, ms. */
+  readonly maxLatencyMs: number;
   /** Indexes show a change after up to this when nothing is wrong, ms. */
   readonly maxLagMs: number;
   /** The network loses no heartbeat. */
   readonly keepsHeartbeats: boolean;
+  /** Functions that may run at the same time; as many as want to if absent. */
+  readonly concurrency?: number;
   /** Sees every commit to the store. */
   /** A function left a promise alone, and it failed. */
   readonly onUnhandled: (error: unknown) => void;
@@ -84,8 +91,6 @@ export class World {
   readonly stream: StreamConsumer;
   readonly workflows: Workflows;
   readonly functions: ReturnType<typeof createFunctions>;
-  /** Everything the stream ever said, and every message body ever handed to the control plane's queues. */
-  readonly history: StreamEntry[] = [];
   readonly logged = new Map<string, number>();
   /** `FROM>TO` of every report refused by the task machine. */
   readonly refused = new Set<string>();
@@ -100,10 +105,11 @@ export class World {
     this.faults = new Faults(options.faults, () => scheduler.now);
     this.trace = new Trace(() => scheduler.now, options.withLines);
     this.dynamo = this.#createStore();
-    this.lambda = new Lambda(scheduler, this.random.fork('lambda'), options.maxSkewMs);
+    this.lambda = new Lambda(scheduler, this.random.fork('lambda'), options.maxSkewMs, options.concurrency);
     const { faults, lambda, trace } = this;
     const random = this.random.fork('calls');
-    this.services = new Services({ scheduler, random, faults, lambda, trace, outage });
+    const { maxLatencyMs } = options;
+    this.services = new Services({ scheduler, random, faults, lambda, trace, outage, maxLatencyMs });
     this.functions = this.#createFunctions();
     const triggers: TriggerDeps = {
       scheduler,
@@ -131,7 +137,6 @@ export class World {
         return this.#options.maxLagMs === 0 ? 0 : random.between(0, this.#options.maxLagMs);
       },
       onCommit: (changes, entries) => {
-        this.history.push(...entries);
         this.stream.add(entries);
         this.#options.onCommit(changes);
       },
@@ -224,6 +229,12 @@ export class World {
     return agent;
   }
 
+  /** What the last roll call wrote. */
+  roster(): Roster | undefined {
+    const row = this.dynamo.table(tableNames.notesTable).get(rosterKey.pk, rosterKey.sk);
+    return row && decodeRoster(row);
+  }
+
   /** A second machine of the same id. What happens on it is not the truth about the agent. */
   addTwin(agent: SimAgent): SimAgent {
     const machine = `${agent.id}-twin${++this.#twins}`;
@@ -244,6 +255,10 @@ export class World {
   callApi(method: string, path: string, body: unknown, done: (answer: ApiAnswer | undefined) => void): void {
     if (this.outage.functions) {
       this.scheduler.after(1_000, () => done(undefined));
+      return;
+    }
+    if (!this.lambda.hasRoom()) {
+      this.scheduler.after(20, () => done({ status: 429, body: {} }));
       return;
     }
     const [rawPath = '', query] = path.split('?');

@@ -229,7 +229,7 @@ describe('what replaces an ended task', () => {
     ['batch work that finishes while it is restarted', 'RESTARTING', 'FINISHED', false, true],
     ['batch work that fails while its agent is drained', 'DRAINING', 'FAILED', false, true],
     ['a preempted batch task', 'PREEMPTING', 'KILLED', false, true],
-    ['a partitioned service that finished', 'PARTITIONED', 'FINISHED', true, false],
+    ['a partitioned service that finished', 'PARTITIONED', 'FINISHED', true, true],
   ])('%s (%s to %s)', (_name, from, to, service, replaced) => {
     const plan = apply(sampleTask(from, { service, ...failures }), to);
     expect(plan.successor !== undefined).toBe(replaced);

@@ -1,7 +1,8 @@
 // The task machine a second time: literal, so that the product's table is checked against something that is not it.
 import type { MachineState } from '../../../../shared/domain/task/transitions.ts';
 
-// Section 4 of the specification, typed from its text and not from the code: from -> "TO effects; ...".
+// Section 4 of the specification, typed from its text and not from the code: from -> "TO effects; ...". One entry
+// differs from it: PARTITIONED -> FINISHED replaces a service (docs/adr/0014-partitioned-services.md).
 // F S R L K D as in the specification; Rs = R?svc, Rf = R?fail, Ru = R unless the history contains KILLING;
 // !K = illegal but kill sent.
 const specification: Record<MachineState, string> = {
@@ -15,7 +16,7 @@ const specification: Record<MachineState, string> = {
   RUNNING:
     'PARTITIONED S; FINISHED S Rs; FAILED F S Rf; KILLED S R; LOST S R; KILLING S K; RESTARTING S K; DRAINING S K; PREEMPTING S K',
   PARTITIONED:
-    'ASSIGNED S; STARTING S; RUNNING S; FINISHED S; FAILED F S Rf; LOST S Ru K; KILLING S L; RESTARTING S L; DRAINING S L; PREEMPTING S L',
+    'ASSIGNED S; STARTING S; RUNNING S; FINISHED S Rs; FAILED F S Rf; LOST S Ru K; KILLING S L; RESTARTING S L; DRAINING S L; PREEMPTING S L',
   PREEMPTING:
     'FINISHED S R; FAILED S R; KILLED S R; LOST S R K; KILLING S; PARTITIONED S L; ASSIGNED !K; STARTING !K; RUNNING !K',
   RESTARTING:
