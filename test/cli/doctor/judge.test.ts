@@ -216,10 +216,10 @@ const illnesses: readonly (readonly [string, Facts, Finding['check'], Finding['l
   ],
   [
     'dead letters',
-    withDeployed({ queues: { found: [queue('reconciler-dlq.fifo', 1)] } }),
+    withDeployed({ queues: { found: [queue('jobs-dlq.fifo', 1)] } }),
     'queues',
     'problem',
-    /reconciler-dlq\.fifo holds 1 message: work that was given up/,
+    /jobs-dlq\.fifo holds 1 message: work that was given up/,
   ],
   [
     'a backlog',
