@@ -18,17 +18,22 @@ export interface Drained {
   readonly probes: ReadonlySet<number>;
   /** To be removed once what was heard is stored. */
   readonly receipts: readonly string[];
-  /** The queue was found empty in the end. */
+  /** Nothing is left that was sent before it began. */
   readonly isEmpty: boolean;
 }
 
 const mostReceivers = 16;
 const fullAnswer = 10;
+/** So many answers in a row with nothing but news: each asked all of the queue, so nothing older is left. */
+const freshAnswers = 3;
 
-/** Receives until nothing is left or `reserveMs` of the time is. Throws what the queue does. */
+/**
+ * Receives until nothing is left of what was sent before `startedAt` (epoch ms), or only `reserveMs` of the time is. A
+ * large fleet never leaves the queue empty for the second that an answer waits. Throws what the queue does.
+ */
 export async function drainHeartbeats(
   queue: Pick<HeartbeatQueue, 'receive'>,
-  time: { readonly remainingMs: RemainingTime; readonly reserveMs: number },
+  time: { readonly startedAt: number; readonly remainingMs: RemainingTime; readonly reserveMs: number },
   telemetry: { readonly log: Log; readonly meter: MetricPort },
 ): Promise<Drained> {
   const newest = new Map<string, Heartbeat>();
@@ -47,6 +52,7 @@ export async function drainHeartbeats(
     }
   };
   let receivers = 0;
+  let fresh = 0;
   const receiver = async (): Promise<void> => {
     for (;;) {
       if (time.remainingMs() <= time.reserveMs) {
@@ -55,7 +61,8 @@ export async function drainHeartbeats(
       }
       const messages = await queue.receive();
       for (const message of messages) note(message);
-      if (messages.length === 0) return;
+      fresh = messages.every(({ sentAt }) => sentAt >= time.startedAt) ? fresh + 1 : 0;
+      if (messages.length === 0 || fresh >= freshAnswers) return;
       // A small fleet is heard by one receiver; more join in while there is more than one can carry.
       if (messages.length === fullAnswer && receivers < mostReceivers) {
         receivers++;

@@ -64,7 +64,7 @@ export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): 
   const registered = isCensusDue(now, roster, deps) ? await takeCensus(now, deps) : undefined;
   // A cluster without agents has nobody to hear: waiting for an empty queue would be most of what it costs.
   if (roster?.agents.size === 0 && registered?.length === 0) return nobody;
-  const drained = await drainHeartbeats(deps.queue, { remainingMs, reserveMs }, deps);
+  const drained = await drainHeartbeats(deps.queue, { startedAt: now, remainingMs, reserveMs }, deps);
   const undecided = new Set<string>();
   const heartbeats = await believed(drained.heard, undecided, deps);
   const heard = heartbeats.map(({ report: { agentId, tasks }, sentAt }) => {

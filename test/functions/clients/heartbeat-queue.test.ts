@@ -35,7 +35,8 @@ it('is emptied whole, with the times at which SQS took the messages, and stays e
   }
   const queue = createHeartbeatQueue(client, QueueUrl);
   const telemetry = { log: new FakeLog(), meter: new FakeMeter() };
-  const drain = () => drainHeartbeats(queue, { remainingMs: () => 60_000, reserveMs: 0 }, telemetry);
+  const drain = () =>
+    drainHeartbeats(queue, { startedAt: Date.now(), remainingMs: () => 60_000, reserveMs: 0 }, telemetry);
   const drained = await drain();
   expect(drained.isEmpty).toBe(true);
   expect(drained.receipts).toHaveLength(70);

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { QueuedHeartbeat } from '../../../functions/clients/heartbeat-queue.ts';
 import { drainHeartbeats } from '../../../functions/roll-call/drain.ts';
 
-const time = { remainingMs: () => 60_000, reserveMs: 0 };
+const time = { startedAt: 2, remainingMs: () => 60_000, reserveMs: 0 };
 const silent = { info: () => {}, warn: () => {}, error: () => {} };
 const telemetry = { log: silent, meter: { count: () => {}, millis: () => {} } };
 
