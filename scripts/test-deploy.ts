@@ -18,6 +18,7 @@ const suite = [
   new URL('../test/e2e/update.test.ts', import.meta.url),
   new URL('../test/e2e/drain.test.ts', import.meta.url),
   new URL('../test/e2e/doctor.test.ts', import.meta.url),
+  new URL('../test/e2e/chaos.test.ts', import.meta.url),
   new URL('../test/deploy/change-while-running.suite.ts', import.meta.url),
 ].map((file) => fileURLToPath(file));
 

@@ -296,6 +296,19 @@ const bad: readonly (readonly [rule: string, what: string, spoil: Spoil])[] = [
       samples: samples.map((sample) => ({ ...sample, taskIds: [...sample.taskIds, idOf(lost)] })),
     }),
   ],
+  [
+    'books closed',
+    'resources that never came back',
+    ({ ledgers }) => ({ ledgers: ledgers.map((free) => ({ ...free, cpuMilli: free.cpuMilli - 100 })) }),
+  ],
+  [
+    'books closed',
+    'a task that was not given back',
+    ({ ledgers }) => ({
+      ledgers: ledgers.map((free) => ({ ...free, taskIds: [...free.taskIds, idOf(finished)] })),
+    }),
+  ],
+  ['books closed', 'an agent that is gone', () => ({ ledgers: [] })],
   ['none given up', 'a task and its agent lost without a silence', () => ({ faults: [] })],
   [
     'none given up',

@@ -8,7 +8,14 @@ import {
   versionsGrow,
 } from './rules/accepted.ts';
 import { deadlinesKept, oneLiveGeneration, withinCapacity } from './rules/placement.ts';
-import { noLeftovers, noneGivenUp, realityAsTold, startedOnce, workDone } from './rules/reality.ts';
+import {
+  booksClosed,
+  noLeftovers,
+  noneGivenUp,
+  realityAsTold,
+  startedOnce,
+  workDone,
+} from './rules/reality.ts';
 import { endsAreFinal, legalTransitions, nothingUntold, timesGoForward } from './rules/task-life.ts';
 import { type Timeline, timelinesOf } from './timelines.ts';
 
@@ -32,6 +39,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'work done': workDone,
   'no leftovers': noLeftovers,
   'reality as told': realityAsTold,
+  'books closed': booksClosed,
   'none given up': noneGivenUp,
 };
 

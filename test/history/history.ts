@@ -73,6 +73,11 @@ interface AgentOffer {
   readonly diskMb: number;
 }
 
+/** What the control plane says is free on an agent in the end, and whose resources are taken. */
+export interface FinalAgent extends AgentOffer {
+  readonly taskIds: readonly string[];
+}
+
 /** A job as the API shows it once all is quiet, with all of its tasks. */
 export interface FinalJob {
   readonly job: JobView;
@@ -114,6 +119,8 @@ export interface History {
   readonly runs: readonly Run[];
   readonly jobs: readonly FinalJob[];
   readonly updates: readonly FinalUpdate[];
+  /** `cpuMilli`, `ramMb` and `diskMb` are what is free. */
+  readonly ledgers: readonly FinalAgent[];
 }
 
 /** A rule that does not hold. */

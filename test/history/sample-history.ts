@@ -287,6 +287,10 @@ export function sampleHistory(): History {
       finalJob('old', true, [], [viewOf(killed)]),
       finalJob('shop', true, [desired(0, 0, 'v2')], [viewOf(outdated), viewOf(updated)]),
     ],
+    ledgers: [
+      { agentId: 'a', cpuMilli: 1200, ramMb: 960, diskMb: 1008, taskIds: [idOf(updated)] },
+      { agentId: 'b', cpuMilli: 800, ramMb: 896, diskMb: 992, taskIds: [swinging, replacing].map(idOf) },
+    ],
     updates: [{ job: 'demo/devel/shop', updateId: 'u1', status: 'ROLLED_FORWARD' }],
   };
 }

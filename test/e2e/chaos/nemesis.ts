@@ -1,4 +1,4 @@
-// What goes wrong during a chaos run, one thing after the other by seed: agents killed and started again, agents paused
+// What goes wrong during a chaos run, by seed: agents killed and started again, agents paused
 // for shorter and for longer than they may be silent; on the embedded stack also the engine of the table killed and
 // started again, and functions that fail and are called twice.
 import type { ChildProcess } from 'node:child_process';
@@ -25,51 +25,61 @@ export interface NemesisOptions {
 /** How often each was done. */
 export type Strikes = Record<'kill' | 'pause' | 'engine' | 'functions', number>;
 
-/** An engine that ends more often than five times a minute is given up by the stack. */
-const engineRestMs = 20_000;
+const engineRestMs = 12_000;
 
-/** Strikes until the time is over; leaves everything running again. */
+/** Strikes until the time is over, at the agents and at the control plane at once; leaves everything running again. */
 export async function runNemesis(options: NemesisOptions): Promise<Strikes> {
-  const { choices, until, stack } = options;
+  const { choices, stack } = options;
   const strikes: Strikes = { kill: 0, pause: 0, engine: 0, functions: 0 };
   const agents = new Map(options.agents);
-  const kinds = stack
-    ? (['kill', 'kill', 'pause', 'pause', 'engine', 'functions', 'functions'] as const)
-    : (['kill', 'pause'] as const);
-  let engineAt = 0;
-  // Everything has its turn once, early; after that chance decides.
-  const first: (typeof kinds)[number][] = [...new Set(kinds)];
+  const own = { ...options, choices: choices.fork() };
+  await Promise.all([
+    strike(options, ['kill', 'pause'], strikes, (kind) =>
+      kind === 'kill' ? killAgent(agents, options) : pauseAgent(agents, options),
+    ),
+    stack &&
+      strike(own, ['engine', 'functions', 'functions'], strikes, (kind) =>
+        kind === 'engine' ? killEngine(own, stack) : breakFunctions(own, stack, strikes.functions),
+      ),
+  ]);
+  return strikes;
+}
+
+/** Everything has its turn once, early; after that chance decides. */
+async function strike<K extends keyof Strikes>(
+  { choices, until }: NemesisOptions,
+  kinds: readonly [K, ...K[]],
+  strikes: Strikes,
+  work: (kind: K) => Promise<void>,
+): Promise<void> {
+  const first = [...new Set(kinds)];
   while (Date.now() < until) {
     const kind = first.shift() ?? choices.pick(kinds);
-    if (kind === 'engine' && Date.now() - engineAt < engineRestMs) continue;
     strikes[kind]++;
-    switch (kind) {
-      case 'kill':
-        await killAgent(agents, options);
-        break;
-      case 'pause':
-        await pauseAgent(agents, options);
-        break;
-      case 'engine':
-        engineAt = Date.now();
-        await struck(options, kind, () => stack?.restartEngine('dynamo'));
-        break;
-      case 'functions':
-        await struck(options, kind, async () => {
-          await stack?.setFaults({ seed: options.seed + strikes.functions, oneIn: choices.between(3, 8) });
-          await sleep(choices.between(2000, 6000));
-          await stack?.setFaults(undefined);
-        });
-    }
-    await sleep(choices.between(500, 2000));
+    await work(kind);
+    await sleep(choices.between(500, 3000));
   }
-  return strikes;
+}
+
+async function killEngine(options: NemesisOptions, stack: LocalStack): Promise<void> {
+  await struck(options, 'engine', () => stack.restartEngine('dynamo'));
+  // One that ends more often than five times a minute is given up by the stack.
+  await sleep(engineRestMs);
+}
+
+async function breakFunctions(options: NemesisOptions, stack: LocalStack, turn: number): Promise<void> {
+  const { choices, seed } = options;
+  await struck(options, 'functions', async () => {
+    await stack.setFaults({ seed: seed + turn, oneIn: choices.between(3, 8) });
+    await sleep(choices.between(2000, 6000));
+    await stack.setFaults(undefined);
+  });
 }
 
 async function struck(
   { recorder }: NemesisOptions,
   kind: 'engine' | 'functions',
-  work: () => Promise<unknown> | undefined,
+  work: () => Promise<unknown>,
 ): Promise<void> {
   const over = recorder.fault(kind);
   await work();

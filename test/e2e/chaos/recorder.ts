@@ -106,6 +106,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
         }),
       );
       const runs = runsIn(options.runsFile);
+      const ledgers = await finalAgents(installation.api);
       return {
         ...known,
         from,
@@ -117,6 +118,7 @@ export async function startRecorder(options: RecorderOptions): Promise<Recorder>
         runs,
         jobs: shown,
         updates,
+        ledgers,
       };
     },
     async untilQuiet() {
@@ -234,6 +236,11 @@ function runsIn(file: string): Run[] {
 /** The work directory of each agent lies beside the file and has the agent's name. */
 function agentOf(sandbox: string, dir: string): string {
   return basename(join(dir, sandbox.slice(dir.length + 1).split('/')[0] ?? ''));
+}
+
+async function finalAgents(api: ApiClient): Promise<History['ledgers']> {
+  const { agents } = await api.call('listAgents', { query: { limit: 100 } });
+  return agents.map(({ agentId, free, tasks }) => ({ agentId, ...free, taskIds: tasks }));
 }
 
 async function finalJobs(

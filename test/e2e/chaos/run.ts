@@ -98,7 +98,7 @@ function repeatSchedules({ stack }: EmbeddedInstallation): { stop(): Promise<voi
 async function chaos(
   options: ChaosOptions,
   installation: Installation,
-  agentIds: readonly string[],
+  agentIds: readonly [string, ...string[]],
   stack?: EmbeddedInstallation['stack'],
 ): Promise<ChaosReport> {
   const { seed, chaosMs } = options;
@@ -112,7 +112,16 @@ async function chaos(
   try {
     const choices = choicesOf(seed);
     const until = Date.now() + chaosMs;
-    const users = { installation, recorder, jobs, runsFile, until, choices: choices.fork(), services: 3 };
+    const users = {
+      installation,
+      recorder,
+      jobs,
+      runsFile,
+      until,
+      choices: choices.fork(),
+      services: 3,
+      agentIds,
+    };
     const nemesis = {
       recorder,
       agents,
@@ -161,6 +170,7 @@ const eventual = [
   'ends announced',
   'work done',
   'reality as told',
+  'books closed',
 ];
 
 /** The history once all is quiet and well, and has stayed so; or when its time is over. */

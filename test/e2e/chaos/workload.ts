@@ -1,5 +1,6 @@
 // What users do during a chaos run: services that are changed, restarted, updated and shrunk, batch work that sometimes
 // fails, a job that crowds the fleet out. One job is one user's: it asks for the next thing when the last is answered.
+import { isBorealisError } from '../../../shared/lib/errors.ts';
 import { jobPath } from '../../../shared/model/job-key.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 import { isTerminalUpdate, updateSettingsInputSchema } from '../../../shared/model/update.ts';
@@ -19,6 +20,7 @@ export interface WorkloadOptions {
   readonly until: number;
   /** Services that live through it all. */
   readonly services: number;
+  readonly agentIds: readonly [string, ...string[]];
 }
 
 /** Longest wait for an update to end before the user leaves it alone. */
@@ -33,7 +35,35 @@ export async function runWorkload(options: WorkloadOptions): Promise<void> {
   );
   const batch = batchUser({ ...options, choices: options.choices.fork() });
   const crowd = crowdUser({ ...options, choices: options.choices.fork() });
-  await Promise.all([...services, batch, crowd]);
+  const operator = operate({ ...options, choices: options.choices.fork() });
+  await Promise.all([...services, batch, crowd, operator]);
+}
+
+/** Empties one agent after the other and takes each back into use. */
+async function operate({ installation, choices, until, agentIds }: WorkloadOptions): Promise<void> {
+  const { api } = installation;
+  while (Date.now() < until) {
+    await pause(choices.between(3000, 12_000));
+    const params = { agentId: choices.pick(agentIds) };
+    const body = { deadlineSecs: choices.between(0, 8), percentage: 50, settledSecs: 1 };
+    await api.call('drainAgent', { params, body }).catch(() => undefined);
+    await pause(choices.between(1000, 8000));
+    await untilDone(() => api.call('undrainAgent', { params, body: {} }));
+  }
+}
+
+/** Again while the control plane fails; an answer that refuses is one. */
+async function untilDone(work: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (!isBorealisError(error)) throw error;
+      if (Number(error.details.status ?? 500) < 500) return;
+      await pause(500);
+    }
+  }
 }
 
 /** A service is made once; then it is added to, killed, restarted and updated in turn. */

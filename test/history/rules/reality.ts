@@ -1,5 +1,6 @@
 // What ran on the machine against what the control plane said: each task started once, on its own agent, did its work if
 // it is said to have finished, was gone soon after its end, and nobody's process was given up without a reason.
+import { isOnAgent } from '../../../shared/model/task.ts';
 import type { Fault, History, Run, Violation } from '../history.ts';
 import { endOf, placementOf, type Timeline } from '../timelines.ts';
 
@@ -129,4 +130,25 @@ export function noneGivenUp(history: History, timelines: Timelines): Violation[]
     ];
   });
   return [...tasks, ...agents];
+}
+
+/** In the end an agent's books hold the tasks that are on it and no others, and what is free adds up. */
+export function booksClosed({ agents, ledgers, jobs }: History): Violation[] {
+  const rule = 'books closed';
+  const live = jobs.flatMap(({ tasks }) => tasks).filter(({ state }) => isOnAgent(state));
+  return agents.flatMap((offer): Violation[] => {
+    const about = offer.agentId;
+    const free = ledgers.find(({ agentId }) => agentId === about);
+    if (!free) return [{ rule, about, message: 'is not there any more' }];
+    const here = live.filter(({ agentId }) => agentId === about);
+    const held = here.map(({ taskId }) => taskId).toSorted();
+    if (held.join() !== free.taskIds.toSorted().join()) {
+      return [{ rule, about, message: `holds ${free.taskIds.join(', ')}; on it are ${held.join(', ')}` }];
+    }
+    return (['cpuMilli', 'ramMb', 'diskMb'] as const).flatMap((name) => {
+      const used = here.reduce((sum, { resources }) => sum + resources[name], 0);
+      if (offer[name] - used === free[name]) return [];
+      return [{ rule, about, message: `${free[name]} ${name} are free; should be ${offer[name]} - ${used}` }];
+    });
+  });
 }
