@@ -61,7 +61,10 @@ export type Effect =
   | { readonly kind: 'endCheck'; readonly key: JobKey }
   | { readonly kind: 'event'; readonly event: BusEvent };
 
-/** Everything that must happen because of one change, in order. Repeating any of it does no harm. */
+/**
+ * Everything that must happen because of one change, in order. Repeating any of it does no harm. `now`: when the change
+ * was made, for the row that is gone cannot say.
+ */
 export function deriveEffects(change: StreamChange, cluster: string, now: number): Effect[] {
   switch (change.kind) {
     case 'task':
@@ -169,7 +172,8 @@ function removedTaskEffects(before: Task, cluster: string, now: number): Effect[
   }
   effects.push(instanceChanged(before));
   effects.push(endCheck(before));
-  effects.push(taskEvent(before, { from: before.state, to: 'DELETED', at: now }, cluster));
+  const at = Math.max(now, before.events.at(-1)?.at ?? 0);
+  effects.push(taskEvent(before, { from: before.state, to: 'DELETED', at }, cluster));
   return effects;
 }
 

@@ -22,7 +22,7 @@ export async function processBatch(
   const now = deps.clock();
   for (const [index, record] of event.Records.entries()) {
     try {
-      const effects = deriveEffects(deps.decode(record), deps.cluster, now);
+      const effects = deriveEffects(deps.decode(record), deps.cluster, timeOf(record) ?? now);
       for (const effect of effects) due.push({ record: index, effect });
     } catch (error) {
       failed.add(index);
@@ -37,4 +37,10 @@ export async function processBatch(
   const first = Math.min(...failed);
   const itemIdentifier = event.Records[first]?.dynamodb?.SequenceNumber ?? '';
   return { batchItemFailures: [{ itemIdentifier }] };
+}
+
+/** When the change was made, epoch ms in whole seconds: the same however often the record comes. */
+function timeOf({ dynamodb }: DynamoDBRecord): number | undefined {
+  const seconds = dynamodb?.ApproximateCreationDateTime;
+  return seconds === undefined ? undefined : seconds * 1000;
 }

@@ -74,7 +74,7 @@ interface AgentOffer {
 }
 
 /** What the control plane says is free on an agent in the end, and whose resources are taken. */
-export interface FinalAgent extends AgentOffer {
+interface FinalAgent extends AgentOffer {
   readonly taskIds: readonly string[];
 }
 

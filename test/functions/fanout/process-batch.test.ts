@@ -101,6 +101,28 @@ function moved(from: TaskState, to: TaskState, over: Partial<Task> = {}): Stream
 
 const pending = (pool: string): StreamChange => ({ kind: 'task', after: makeTask({ pool }) });
 
+describe('a record that comes again', () => {
+  it('tells of a removal as of the same time, or it would be another event', async () => {
+    const before = makeTask({ state: 'PENDING', events: [{ state: 'PENDING', at: t0 }] });
+    const change: StreamChange = { kind: 'task', before };
+    const dynamodb = { SequenceNumber: '100', ApproximateCreationDateTime: t0 / 1000 + 5 };
+    const Records = [{ dynamodb, change } as unknown as DynamoDBRecord];
+    for (const lateMs of [6000, 90_000]) await processBatch({ Records }, deps({ clock: () => t0 + lateMs }));
+    const times = events.published.map(({ detail }) => 'at' in detail && detail.at);
+    expect(times).toEqual(Array(2).fill(new Date(t0 + 5000).toISOString()));
+  });
+
+  it('tells of a removal not as of a time before the creation, though streams count whole seconds', async () => {
+    const change: StreamChange = {
+      kind: 'task',
+      before: makeTask({ state: 'PENDING', events: [{ state: 'PENDING', at: t0 + 700 }] }),
+    };
+    const dynamodb = { SequenceNumber: '100', ApproximateCreationDateTime: t0 / 1000 };
+    await processBatch({ Records: [{ dynamodb, change } as unknown as DynamoDBRecord] }, deps());
+    expect(events.published).toMatchObject([{ detail: { at: new Date(t0 + 700).toISOString() } }]);
+  });
+});
+
 describe('coalescing', () => {
   it('asks once per job whether it has ended, and tells it after the events of its tasks', async () => {
     const end: EventDetail<'Job Ended'> = {
