@@ -1,7 +1,9 @@
-// Counts what AWS would bill, on the embedded stack: the life of a task, an idle control plane, idle agents (real ones,
-// with their default timings). `borealis cost` prices what this writes.
+// Counts what AWS would bill, on the embedded stack: the life of a task, an update, an idle control plane, idle agents
+// (real ones, with their default timings). `borealis cost` prices what this writes.
 //
-//   node bench/cost-units.ts [--seconds 600] [--agents 5] [--tasks 1000] [--write]
+//   node bench/cost-units.ts [--idle-seconds 240] [--seconds 450] [--agents 5] [--tasks 1000] [--write]
+//
+// `--seconds`: how long idle agents are watched; in 450 s each asks for its list once.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,16 +18,19 @@ import { type LocalStack, startLocalStack } from '../local/stack.ts';
 import { createApiClient } from '../shared/api/client.ts';
 import { metricTable } from '../shared/model/metrics.ts';
 import { startCountedAgent } from './counted-agent.ts';
+import { startServiceFleet, updateJob } from './updated-job.ts';
 import { readUsage, usedBetween } from './usage-counter.ts';
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '600' },
+    'idle-seconds': { type: 'string', default: '240' },
+    seconds: { type: 'string', default: '450' },
     agents: { type: 'string', default: '5' },
     tasks: { type: 'string', default: '1000' },
     write: { type: 'boolean', default: false },
   },
 });
+const idleSeconds = Number(values['idle-seconds']);
 const seconds = Number(values.seconds);
 const agentCount = Number(values.agents);
 const taskCount = Number(values.tasks);
@@ -51,13 +56,19 @@ async function withStack<T>(work: (stack: LocalStack) => Promise<T>): Promise<T>
   }
 }
 
-/** What is used while nothing is asked for. Begins between two sweeps, so that it holds as many as it has minutes. */
-async function idleWindow(what: string, stack: LocalStack, onStart = (): void => undefined): Promise<Usage> {
+/** What is used per hour while nothing is asked for. Begins between two sweeps, so that it holds as many as it has minutes. */
+async function idleHour(
+  what: string,
+  stack: LocalStack,
+  windowSeconds: number,
+  onStart = (): void => undefined,
+): Promise<Usage> {
   await sleep(20_000);
   onStart();
   const before = await readUsage(stack, logBytes);
-  await sleep(seconds * 1000);
-  return usedBetween(`${what}, ${seconds} s`, before, await readUsage(stack, logBytes));
+  await sleep(windowSeconds * 1000);
+  const used = usedBetween(`${what}, ${windowSeconds} s`, before, await readUsage(stack, logBytes));
+  return addUsage([used, 3600 / windowSeconds]);
 }
 
 async function measureIdle(stack: LocalStack): Promise<{ readonly idle: Usage; readonly agents: Usage }> {
@@ -65,18 +76,18 @@ async function measureIdle(stack: LocalStack): Promise<{ readonly idle: Usage; r
   const requests = new Map<string, number>();
   const agents: RunningAgent[] = [];
   try {
-    const idle = await idleWindow('idle control plane', stack);
+    const idle = await idleHour('idle control plane', stack, idleSeconds);
     for (let index = 0; index < agentCount; index++) {
       const agentId = `agent-${index}`;
       agents.push(await startCountedAgent(stack, agentId, join(dir, agentId), requests));
       // Those of a real fleet do not report at the same moment either.
       await sleep(3_700);
     }
-    const both = await idleWindow(`with ${agentCount} idle agents`, stack, () => requests.clear());
+    const both = await idleHour(`with ${agentCount} idle agents`, stack, seconds, () => requests.clear());
     for (const [kind, count] of requests) console.error(`  agents: ${kind.padEnd(36)} ${count}`);
     const toQueues = [...requests].filter(([kind]) => kind.startsWith('sqs ')).map(([, count]) => count);
     const own = { ...nothing, sqsRequests: toQueues.reduce((sum, count) => sum + count, 0) };
-    return { idle, agents: addUsage([both, 1], [idle, -1], [own, 1]) };
+    return { idle, agents: addUsage([both, 1], [idle, -1], [own, 3600 / seconds]) };
   } finally {
     await Promise.all(agents.map((agent) => agent.stop({ killTasks: true })));
     rmSync(dir, { recursive: true, force: true });
@@ -110,6 +121,44 @@ async function measureTasks(stack: LocalStack): Promise<Usage> {
   return usedBetween(`${taskCount} tasks on ${taskAgents} agents`, before, await readUsage(stack, logBytes));
 }
 
+/**
+ * Three updates tell the three parts of what one uses from one another: what it takes itself, what each batch takes, and what
+ * each instance, its old task's end and its new one's life until RUNNING.
+ */
+async function measureUpdates(stack: LocalStack): Promise<Units['update']> {
+  const fleet = await startServiceFleet(stack, { agents: taskAgents, instances: 300 });
+  const used = async (instances: number, batches: number): Promise<Usage> => {
+    const name = `update-${instances}-${batches}`;
+    const { status, before, after } = await updateJob(
+      fleet,
+      {
+        name,
+        instances,
+        groupSize: instances / batches,
+      },
+      () => logBytes,
+    );
+    if (status !== 'ROLLED_FORWARD') throw new Error(`${name} ended as ${status}`);
+    return usedBetween(`an update of ${instances} instances in ${batches} batches`, before, after);
+  };
+  try {
+    const many = await used(120, 20);
+    const few = await used(120, 2);
+    const small = await used(20, 2);
+    const batch = addUsage([many, 1 / 18], [few, -1 / 18]);
+    const instance = addUsage([few, 1 / 100], [small, -1 / 100]);
+    const itself = addUsage([small, 1], [batch, -2], [instance, -20]);
+    return { itself: ofUpdate(itself, 1), batch: ofUpdate(batch), instance: ofUpdate(instance) };
+  } finally {
+    await fleet.stop();
+  }
+}
+
+/** Sweeps go on meanwhile, and the measurement asks the API all the time; whoever updates asks once. */
+function ofUpdate(usage: Usage, apiRequests = 0): Usage {
+  return notBelowZero({ ...usage, schedulerCalls: 0, apiRequests });
+}
+
 /** Alarms, and metrics on the dashboard, from the templates. */
 function observability(): Pick<Units, 'alarms' | 'dashboardMetrics' | 'metrics'> {
   const app = new App({ context: { 'aws:cdk:bundling-stacks': [] }, analyticsReporting: false });
@@ -134,23 +183,25 @@ function notBelowZero(usage: Usage): Usage {
 }
 
 const tasks = await withStack(measureTasks);
+const update = await withStack(measureUpdates);
 const { idle, agents, queues } = await withStack(async (stack) => ({
   ...(await measureIdle(stack)),
   queues: stack.plan.queueMappings.map(({ queue }) => queue),
 }));
 const units: Units = {
   measuredOn: new Date().toISOString().slice(0, 10),
-  command: `node bench/cost-units.ts --seconds ${seconds} --agents ${agentCount} --tasks ${taskCount} --write`,
+  command: `node bench/cost-units.ts --idle-seconds ${idleSeconds} --seconds ${seconds} --agents ${agentCount} --tasks ${taskCount} --write`,
   polledQueues: {
     standard: queues.filter(({ fifo }) => !fifo).length,
     fifo: queues.filter(({ fifo }) => fifo).length,
   },
   ...observability(),
-  idleHour: addUsage([idle, 3600 / seconds]),
-  agentHour: notBelowZero(addUsage([agents, 3600 / seconds / agentCount])),
+  idleHour: idle,
+  agentHour: notBelowZero(addUsage([agents, 1 / agentCount])),
   // The measurement asks the API all the time; who runs tasks asks once.
   task: { ...addUsage([tasks, 1 / taskCount]), apiRequests: 0 },
   tasksPerAgent: taskCount / taskAgents,
+  update,
 };
 const text = `${JSON.stringify(units, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value), 2)}\n`;
 process.stdout.write(text);

@@ -1,5 +1,6 @@
 // Counts what AWS would bill of an embedded stack, from what its host, its store and its queue clients count themselves.
 import { addUsage, nothing, type Usage } from '../cli/cost/usage.ts';
+import type { HostStats } from '../local/host/host.ts';
 import type { LocalStack } from '../local/stack.ts';
 
 /** Everything used so far, in all and in detail. */
@@ -20,6 +21,7 @@ export async function readUsage(stack: LocalStack, logBytes: number): Promise<Re
   const stats = await stack.stats();
   const usage = { ...nothing, logBytes, busEvents: stats.events };
   const details = new Map<string, number>();
+  const machines = stats.stateMachines;
   const add = (name: string, count: number): void => void details.set(name, (details.get(name) ?? 0) + count);
   for (const { name, arn, memoryMb } of stack.plan.functions) {
     const { invocations = 0, totalMs = 0 } = stats.functions[name] ?? {};
@@ -32,7 +34,9 @@ export async function readUsage(stack: LocalStack, logBytes: number): Promise<Re
     if (stack.plan.routes.some(({ functionArn }) => functionArn === arn)) usage.apiRequests += invocations;
     const mapping = stack.plan.queueMappings.find(({ functionArn }) => functionArn === arn);
     // A batch is one receive and one delete.
-    if (mapping) usage[mapping.queue.fifo ? 'sqsFifoRequests' : 'sqsRequests'] += 2 * invocations;
+    const batches =
+      invocations - (mapping?.queue.name.endsWith('-jobs.fifo') ? workflowCalls(stack, machines) : 0);
+    if (mapping) usage[mapping.queue.fifo ? 'sqsFifoRequests' : 'sqsRequests'] += 2 * batches;
   }
   for (const [command, count] of Object.entries(stats.requests as Readonly<Record<string, number>>)) {
     // Most of it goes to FIFO queues; all of it is counted as if it did, at the higher price.
@@ -45,7 +49,23 @@ export async function readUsage(stack: LocalStack, logBytes: number): Promise<Re
     add(`${operation}: read units`, readUnits);
     add(`${operation}: write units`, writeUnits);
   }
+  for (const { transitions } of Object.values(machines)) {
+    for (const [state, count] of Object.entries(transitions)) {
+      usage.stepTransitions += count;
+      add(`transitions to ${state}`, count);
+    }
+  }
   return { usage, details };
+}
+
+/** Calls of the worker on jobs that came from the update workflow and not from its queue. */
+function workflowCalls(stack: LocalStack, machines: HostStats['stateMachines']): number {
+  const calls = stack.plan.stateMachines.flatMap(({ name, definition }) => {
+    const states = definition.States as Readonly<Record<string, { readonly Type: string }>>;
+    const entered = Object.entries(machines[name]?.transitions ?? {});
+    return entered.map(([state, count]) => (states[state]?.Type === 'Task' ? count : 0));
+  });
+  return calls.reduce((sum, count) => sum + count, 0);
 }
 
 /** What was used between two readings; says it in detail on standard error. */

@@ -11,6 +11,10 @@ import { tableLines } from '../output/table.ts';
 export const examples: readonly Example[] = [
   ['borealis cost', 'an idle control plane'],
   ['borealis cost --agents 100 --tasks 1000000', 'with 100 agents and a million tasks a month'],
+  [
+    'borealis cost --agents 20 --updates 60 --update-instances 200 --update-batch 20',
+    'with two updates a day of a job of 200 instances, 20 at a time',
+  ],
   ['borealis cost --agents 20 --region eu-central-1 --json', 'elsewhere, for programs'],
 ];
 export const exits = [3, 6] as const;
@@ -24,6 +28,9 @@ export function define(command: Command, cli: Cli): void {
     )
     .option('--agents <number>', 'agents, all month', wholeNumber, 0)
     .option('--tasks <number>', 'tasks a month', wholeNumber, 0)
+    .option('--updates <number>', 'rolling updates a month', wholeNumber, 0)
+    .option('--update-instances <number>', 'instances that each of them replaces', someNumber, 100)
+    .option('--update-batch <number>', 'instances in a batch', someNumber, 10)
     .option('--prices <file>', 'a price list of your own, in the shape of cli/cost/prices.json')
     .option('--json', 'print as JSON')
     .action((options, self) => {
@@ -32,7 +39,9 @@ export function define(command: Command, cli: Cli): void {
       const prices = readPrices(options.prices);
       const region = regionPrices(prices, name);
       const units = readUnits();
-      const cost = monthlyCost(units, region, options);
+      const { agents, tasks, updates: number, updateInstances: instances, updateBatch: batchSize } = options;
+      const updates = { count: number, instances, batchSize };
+      const cost = monthlyCost(units, region, { agents, tasks, updates });
       const agentUsd = agentMonthUsd(units, region);
       if (options.json) {
         const { measuredOn, command: measuredBy } = units;
@@ -67,6 +76,12 @@ function rowsOf({ parts, usd: total, alwaysFreeUsd }: Cost) {
 
 function usd(amount: number): string {
   return amount !== 0 && Math.abs(amount) < 0.005 ? amount.toFixed(4) : amount.toFixed(2);
+}
+
+function someNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value > 0) return value;
+  throw new BorealisError('INVALID_REQUEST', 'an update has at least one instance, and a batch too.');
 }
 
 function wholeNumber(text: string): number {

@@ -1,5 +1,5 @@
 // The table of figures in docs/cost.md, computed, so that the document never says what the calculator does not.
-import { agentMonthUsd, alternatives, count, monthlyCost, type Workload } from './model.ts';
+import { agentMonthUsd, alternatives, count, monthlyCost, updateUsd, type Workload } from './model.ts';
 import type { Prices } from './prices.ts';
 import type { Units } from './usage.ts';
 
@@ -31,6 +31,9 @@ export function costFigures(units: Units, prices: Prices): string {
       'a million tasks',
       (region) => monthlyCost(units, region, { ...idle, tasks: 1_000_000 }).parts[2]?.usd ?? 0,
     ),
+    row('an update of 100 instances in batches of 10, their tasks included', (region) =>
+      updateUsd(units, region, { instances: 100, batchSize: 10 }),
+    ),
     ...workloads.flatMap(([what, workload]) => [
       row(`**${what}**, list price`, (region) => monthlyCost(units, region, workload).usd),
       row('less what an account gets free', (region) => {
@@ -45,13 +48,13 @@ export function costFigures(units: Units, prices: Prices): string {
       row(what, (region) => alternatives(region)[index]?.usd ?? 0),
     ),
     '',
-    '| Counted | per hour, idle control plane | per hour, idle agent | per task |',
-    '|---|---:|---:|---:|',
+    '| Counted | per hour, idle control plane | per hour, idle agent | per task | per update | and per batch | and per instance |',
+    '|---|---:|---:|---:|---:|---:|---:|',
     ...(Object.keys(units.task) as (keyof Units['task'])[]).map(
       (unit) =>
-        `| ${unit} | ${shown(units.idleHour[unit])} | ${shown(units.agentHour[unit])} | ${shown(units.task[unit])} |`,
+        `| ${unit} | ${[units.idleHour, units.agentHour, units.task, units.update.itself, units.update.batch, units.update.instance].map((usage) => shown(usage[unit])).join(' | ')} |`,
     ),
-    `| queues that are polled | ${units.polledQueues.standard} standard, ${units.polledQueues.fifo} FIFO | | |`,
+    `| queues that are polled | ${units.polledQueues.standard} standard, ${units.polledQueues.fifo} FIFO | | | | | |`,
   ].join('\n');
 }
 

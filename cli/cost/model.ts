@@ -11,6 +11,15 @@ const dashboardsFreeUpTo = 50;
 export interface Workload {
   readonly agents: number;
   readonly tasks: number;
+  /** Rolling updates. @default none */
+  readonly updates?: Updates;
+}
+
+/** So many updates a month, all of this size. */
+export interface Updates {
+  readonly count: number;
+  readonly instances: number;
+  readonly batchSize: number;
 }
 
 export interface CostLine {
@@ -49,10 +58,11 @@ const names: Readonly<Record<UsageUnit, string>> = {
 };
 
 /** The monthly bill of a workload. */
-export function monthlyCost(units: Units, prices: RegionPrices, { agents, tasks }: Workload): Cost {
+export function monthlyCost(units: Units, prices: RegionPrices, { agents, tasks, updates }: Workload): Cost {
   const idle = controlPlaneMonth(units);
   const ofAgents = addUsage([units.agentHour, hoursPerMonth * agents]);
   const ofTasks = addUsage([units.task, tasks]);
+  const ofUpdates = updates === undefined ? nothing : addUsage([updateUsage(units, updates), updates.count]);
   const parts = [
     { part: 'control plane, idle', lines: usageLines(idle, prices) },
     { part: 'alarms and dashboard', lines: watchLines(units, prices) },
@@ -65,14 +75,31 @@ export function monthlyCost(units: Units, prices: RegionPrices, { agents, tasks 
           },
         ]
       : []),
+    ...(updates && updates.count > 0
+      ? [{ part: nameOfUpdates(updates), lines: usageLines(ofUpdates, prices) }]
+      : []),
   ].map(({ part, lines }): CostPart => ({ part, lines, usd: sumOf(lines) }));
-  const usage = addUsage([idle, 1], [ofAgents, 1], [ofTasks, 1]);
+  const usage = addUsage([idle, 1], [ofAgents, 1], [ofTasks, 1], [ofUpdates, 1]);
   return { parts, usd: sumOf(parts), alwaysFreeUsd: alwaysFree(usage, units, prices, tasks > 0) };
 }
 
 /** One agent that has nothing to do, a month. */
 export function agentMonthUsd(units: Units, prices: RegionPrices): number {
   return sumOf(usageLines(addUsage([units.agentHour, hoursPerMonth]), prices));
+}
+
+/** One update of this size, dollars. */
+export function updateUsd(units: Units, prices: RegionPrices, size: Omit<Updates, 'count'>): number {
+  return sumOf(usageLines(updateUsage(units, size), prices));
+}
+
+function updateUsage({ update }: Units, { instances, batchSize }: Omit<Updates, 'count'>): Usage {
+  const batches = Math.ceil(instances / batchSize);
+  return addUsage([update.itself, 1], [update.batch, batches], [update.instance, instances]);
+}
+
+function nameOfUpdates({ count: updates, instances, batchSize }: Updates): string {
+  return `${count(updates)} updates of ${count(instances)} instances in batches of ${count(batchSize)}`;
 }
 
 function controlPlaneMonth({ idleHour, polledQueues }: Units): Usage {

@@ -54,5 +54,7 @@ export const unitsSchema = z.strictObject({
   /** One task from PENDING to FINISHED. */
   task: usageSchema,
   tasksPerAgent: z.number(),
+  /** A rolling update: what it uses by itself, for each batch, and for each instance with the task that takes its place. */
+  update: z.strictObject({ itself: usageSchema, batch: usageSchema, instance: usageSchema }),
 });
 export type Units = z.infer<typeof unitsSchema>;

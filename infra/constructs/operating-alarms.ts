@@ -89,8 +89,29 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
   ];
 }
 
-function agentAlarms({ cluster }: Watched): AlarmOf[] {
+function agentAlarms({ cluster, functions }: Watched): AlarmOf[] {
   return [
+    {
+      entry: 'roll-call-stopped',
+      meaning:
+        'The roll call, which runs every minute, has not run for 5 minutes: no agent is declared lost, and none that was lost is taken back.',
+      metric: awsMetric(
+        { of: 'function', metricName: 'Invocations' },
+        functions.get('roll-call') ?? '',
+        'Sum',
+      ),
+      threshold: 1,
+      below: true,
+      periods: 5,
+      needsData: true,
+    },
+    {
+      entry: 'roll-call-failures',
+      meaning: 'The roll call fails again and again: nobody hears the agents, so none is declared lost.',
+      metric: awsMetric({ of: 'function', metricName: 'Errors' }, functions.get('roll-call') ?? '', 'Sum'),
+      threshold: 1,
+      periods: 5,
+    },
     {
       entry: 'agents-held',
       meaning: 'Agents are silent and are not declared lost, because the fault may be on the way to them.',

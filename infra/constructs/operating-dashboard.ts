@@ -17,6 +17,7 @@ export function operatingDashboard(scope: Construct, watched: Watched): Dashboar
   dashboard.addWidgets(new TextWidget({ markdown: title, width: 24, height: 1 }));
   dashboard.addWidgets(...schedulingWidgets(cluster));
   dashboard.addWidgets(...latenessWidgets(watched));
+  dashboard.addWidgets(...movingWidgets(cluster));
   dashboard.addWidgets(...failureWidgets(watched));
   dashboard.addWidgets(...apiWidgets(watched));
   return dashboard;
@@ -72,6 +73,26 @@ function latenessWidgets({ cluster, functions, queues }: Watched): GraphWidget[]
       ),
       8,
       's',
+    ),
+  ];
+}
+
+/** What is taken down on purpose. */
+function movingWidgets(cluster: string): GraphWidget[] {
+  return [
+    graph(
+      'Agents being emptied',
+      [
+        ownMetric(cluster, 'AgentsDraining', 'Maximum'),
+        ownMetric(cluster, 'TasksDrained', 'Sum'),
+        ownMetric(cluster, 'DrainsForced', 'Sum'),
+      ],
+      12,
+    ),
+    graph(
+      'Rolling updates',
+      [ownMetric(cluster, 'UpdateKills', 'Sum'), ownMetric(cluster, 'UpdatesRestarted', 'Sum')],
+      12,
     ),
   ];
 }

@@ -136,6 +136,24 @@ describe('every alarm', () => {
   });
 });
 
+describe('what runs every minute', () => {
+  it.each(['sweep', 'roll-call'])('%s: its silence is an alarm, and so are its failures', (what) => {
+    const named = (entry: string) => alarms.find((alarm) => entryOf(alarm) === entry);
+    expect(named(`${what}-stopped`)).toMatchObject({
+      MetricName: 'Invocations',
+      ComparisonOperator: 'LessThanThreshold',
+      Threshold: 1,
+      EvaluationPeriods: 5,
+      // A function that is not called has no numbers at all.
+      TreatMissingData: 'breaching',
+    });
+    expect(named(`${what}-failures`)).toMatchObject({
+      MetricName: 'Errors',
+      TreatMissingData: 'notBreaching',
+    });
+  });
+});
+
 describe('what is looked at', () => {
   const functions = of('AWS::Lambda::Function').map(({ FunctionName }) => String(FunctionName));
   const queues = of('AWS::SQS::Queue').map(({ QueueName }) => String(QueueName));
