@@ -25,6 +25,8 @@ export interface Settings {
   readonly taskTimeouts: string;
   /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
   readonly keepData: boolean;
+  /** ARN of the KMS key that encrypts the tables; absent: a key that AWS owns. */
+  readonly kmsKeyArn?: string;
   /** Verdicts after which an execution of the update workflow hands over to the next, 1 to 1,500. */
   readonly updateTurns: number;
   /** Tasks of one pool that may wait; beyond that submissions are refused (functions/api/admission.ts). */
@@ -59,6 +61,7 @@ const known = [
   'agentIdentity',
   'meter',
   'keepData',
+  'kmsKeyArn',
   'agentLostAfterSecs',
   'updateTurns',
   'taskTimeouts',
@@ -127,6 +130,7 @@ export function readSettings(node: Node): Settings {
     },
     logRetentionDays: logRetention(node),
     alarms: alarmSettings(node),
+    ...tableKey(node),
     ...restoredTables(node),
     ...(region !== '' && { region }),
     ...(agents && { agents }),
@@ -140,6 +144,16 @@ function logRetention(node: Node): number {
   throw invalid(
     `${prefix}logRetentionDays`,
     `is ${JSON.stringify(days)}; it must be one of ${offered.join(', ')}`,
+  );
+}
+
+function tableKey(node: Node): Pick<Settings, 'kmsKeyArn'> {
+  const kmsKeyArn = text(node, 'kmsKeyArn', '');
+  if (kmsKeyArn === '') return {};
+  if (/^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/.test(kmsKeyArn)) return { kmsKeyArn };
+  throw invalid(
+    `${prefix}kmsKeyArn`,
+    `is ${JSON.stringify(kmsKeyArn)}; it must be the ARN of a KMS key (not of an alias)`,
   );
 }
 

@@ -11,7 +11,7 @@ const maxIssues = 20;
 /** INVALID_REQUEST names every wrong place; INVALID_CONFIG if the mistake is inside a submitted task config. */
 export function readRequest<N extends RouteName>(name: N, event: HttpEvent): ApiRequest<N> {
   const route = routes[name];
-  const params = checked(route.params, decoded(event.pathParameters), 'path');
+  const params = checked(route.params, literalParams(event), 'path');
   const query = checked(route.query, event.queryStringParameters ?? {}, 'query');
   const body = route.body === undefined ? undefined : checked(route.body, event.body ?? {}, 'body');
   return {
@@ -37,21 +37,21 @@ function callerOf(event: HttpEvent): Caller {
   return context.authorizer?.iam ?? {};
 }
 
-/** API Gateway decodes path parameters; a host that does not is served as well. */
-function decoded(parameters: HttpEvent['pathParameters']): Record<string, string> {
-  const entries = Object.entries(parameters ?? {}).map(
-    ([name, value = '']) => [name, decode(value)] as const,
-  );
-  return Object.fromEntries(entries);
-}
-
-function decode(text: string): string {
-  if (!text.includes('%')) return text;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
+/**
+ * The parameters as the gateway gives them. INVALID_REQUEST if anything of the path is percent-encoded: no name that the
+ * API knows needs it, and what IAM decided on must be, letter by letter, what is acted on. A gateway that compares policies
+ * with the path as it was sent would let `/jobs/%77eb/...` pass a Deny on `/jobs/web/...`.
+ */
+function literalParams({ rawPath, pathParameters, requestContext }: HttpEvent): Record<string, string> {
+  const entries = Object.entries(pathParameters ?? {}).map(([name, value = '']) => [name, value] as const);
+  const sent = [rawPath, requestContext?.http?.path, ...entries.map(([, value]) => value)];
+  if (sent.some((text) => text?.includes('%'))) {
+    throw new BorealisError(
+      'INVALID_REQUEST',
+      'the path is percent-encoded, which no role, environment, name or id needs; nothing was changed. Send it as it is.',
+    );
   }
+  return Object.fromEntries(entries);
 }
 
 /** The value as the schema reads it; INVALID_REQUEST or INVALID_CONFIG as above. */

@@ -1,8 +1,10 @@
 // The rights of one function on the tables: exactly what the store methods it uses send (shared/store/rights.ts), on the
 // tables and indexes they send it to.
+import { Stack } from 'aws-cdk-lib';
 import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { type StoreUser, storeRights, storeUse } from '../../shared/store/rights.ts';
+import { readSettings } from '../settings.ts';
 import type { ServiceFunction } from './service-function.ts';
 
 /** Gives `worker` what the methods that `user` uses take. */
@@ -21,7 +23,28 @@ export function grantStore(
       }),
     );
   }
+  const { kmsKeyArn } = readSettings(worker.node);
+  if (kmsKeyArn === undefined) return;
+  // DynamoDB uses the key in the name of whoever reads or writes.
+  worker.function.addToRolePolicy(
+    new PolicyStatement({
+      actions: keyActions,
+      resources: [kmsKeyArn],
+      conditions: { StringEquals: { 'kms:ViaService': `dynamodb.${Stack.of(worker).region}.amazonaws.com` } },
+    }),
+  );
 }
+
+/** What DynamoDB asks of a caller's rights on the key of a table. */
+const keyActions = [
+  'kms:Decrypt',
+  'kms:DescribeKey',
+  'kms:Encrypt',
+  'kms:GenerateDataKey',
+  'kms:GenerateDataKeyWithoutPlaintext',
+  'kms:ReEncryptFrom',
+  'kms:ReEncryptTo',
+];
 
 function arnOf(place: string, { state, notes }: { readonly state: ITable; readonly notes: ITable }): string {
   if (place === 'notes') return notes.tableArn;

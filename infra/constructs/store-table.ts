@@ -9,7 +9,9 @@ import {
   ProjectionType,
   StreamViewType,
   Table,
+  TableEncryption,
 } from 'aws-cdk-lib/aws-dynamodb';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 import type { TableDefinition } from '../../shared/store/tables.ts';
 
@@ -19,11 +21,13 @@ export interface StoreTableProps {
   readonly definition: TableDefinition;
   /** Whether the table is kept when its stack is deleted. */
   readonly keep: boolean;
+  /** ARN of the KMS key that encrypts it. @default a key that AWS owns */
+  readonly kmsKeyArn?: string;
 }
 
 /** A table, restorable to any second of the last 35 days. */
 export function storeTable(scope: Construct, id: string, props: StoreTableProps): ITable {
-  const { name, definition, keep } = props;
+  const { name, definition, keep, kmsKeyArn } = props;
   const table = new Table(scope, id, {
     tableName: name,
     partitionKey: key(definition.partitionKey),
@@ -33,6 +37,12 @@ export function storeTable(scope: Construct, id: string, props: StoreTableProps)
     deletionProtection: keep,
     removalPolicy: keep ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     timeToLiveAttribute: definition.ttlAttribute,
+    ...(kmsKeyArn === undefined
+      ? {}
+      : {
+          encryption: TableEncryption.CUSTOMER_MANAGED,
+          encryptionKey: Key.fromKeyArn(scope, `${id}Key`, kmsKeyArn),
+        }),
     ...(definition.stream === undefined ? {} : { stream: StreamViewType[definition.stream] }),
   });
   for (const index of definition.indexes) {

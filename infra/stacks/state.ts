@@ -145,12 +145,13 @@ export class StateStack extends Stack {
   }
 
   /** Both tables: of this stack, or those that were restored to take their place. */
-  private storeTables({ cluster, keepData: keep, restored }: Settings): StateStack['tables'] {
+  private storeTables({ cluster, keepData: keep, kmsKeyArn, restored }: Settings): StateStack['tables'] {
     const name = (part: string): string => `borealis-${cluster}-${part}`;
     if (!restored) {
+      const how = { keep, ...(kmsKeyArn !== undefined && { kmsKeyArn }) };
       return {
-        state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, keep }),
-        notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, keep }),
+        state: storeTable(this, 'StateTable', { name: name('state'), definition: stateTable, ...how }),
+        notes: storeTable(this, 'NotesTable', { name: name('notes'), definition: notesTable, ...how }),
       };
     }
     const { suffix, streamArn } = restored;

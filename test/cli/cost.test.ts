@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readUnits } from '../../cli/commands/cost.ts';
 import { costFigures } from '../../cli/cost/figures.ts';
-import { agentMonthUsd, monthlyCost } from '../../cli/cost/model.ts';
+import { agentMonthUsd, monthlyCost, updateUsd } from '../../cli/cost/model.ts';
 import { readPrices, regionPrices } from '../../cli/cost/prices.ts';
 import { addUsage, nothing, type Units } from '../../cli/cost/usage.ts';
 import { runCli } from './support/fake-io.ts';
@@ -21,6 +21,11 @@ const units: Units = {
   agentHour: { ...nothing, sqsRequests: 100, apiRequests: 10 },
   task: { ...nothing, writeUnits: 12, busEvents: 5, stepTransitions: 0 },
   tasksPerAgent: 20,
+  update: {
+    itself: { ...nothing, apiRequests: 1, stepTransitions: 3 },
+    batch: { ...nothing, stepTransitions: 4 },
+    instance: { ...nothing, writeUnits: 10 },
+  },
 };
 
 describe('the monthly bill', () => {
@@ -38,6 +43,21 @@ describe('the monthly bill', () => {
     expect(parts[2]?.usd).toBeCloseTo((7 * 730 * (100 * 0.4 + 10 * 1)) / 1e6, 6);
     expect(parts[3]?.usd).toBeCloseTo(2 * (12 * 0.625 + 5 * 1) + 11 * 0.3, 6);
     expect(agentMonthUsd(units, virginia)).toBeCloseTo((730 * (100 * 0.4 + 10)) / 1e6, 9);
+  });
+
+  it('of updates is what each, each of its batches and each of its instances uses', () => {
+    // 25 instances in batches of 10 are three batches.
+    const size = { instances: 25, batchSize: 10 };
+    const one = (1 * 1 + (3 + 3 * 4) * 25 + 25 * 10 * 0.625) / 1e6;
+    expect(updateUsd(units, virginia, size)).toBeCloseTo(one, 12);
+    const updates = { count: 1_000, ...size };
+    const { parts, usd } = monthlyCost(units, virginia, { agents: 0, tasks: 0, updates });
+    expect(parts[2]).toMatchObject({ part: '1,000 updates of 25 instances in batches of 10' });
+    expect(parts[2]?.usd).toBeCloseTo(1_000 * one, 9);
+    const without = monthlyCost(units, virginia, { agents: 0, tasks: 0 });
+    expect(usd - without.usd).toBeCloseTo(1_000 * one, 9);
+    const none = monthlyCost(units, virginia, { agents: 0, tasks: 0, updates: { ...updates, count: 0 } });
+    expect(none).toEqual(without);
   });
 
   it('takes off what is free, and never more than was used', () => {
@@ -71,12 +91,36 @@ describe('usage', () => {
 describe('what was counted', () => {
   const counted = readUnits();
 
-  it('keeps the bar of an idle control plane: less than two dollars are to be paid, alarms and dashboard apart', () => {
-    const unwatched = { ...counted, alarms: 0, dashboardMetrics: 51 };
+  const idleUsd = (region: typeof virginia) => monthlyCost(counted, region, { agents: 0, tasks: 0 });
+
+  it('keeps the bar of an idle control plane: less than two dollars at list prices, alarms and dashboard apart', () => {
     for (const region of Object.values(prices.regions)) {
-      const { alwaysFreeUsd, parts } = monthlyCost(unwatched, region, { agents: 0, tasks: 0 });
-      expect((parts[0]?.usd ?? 0) - alwaysFreeUsd).toBeLessThan(2);
+      expect(idleUsd(region).parts[0]?.part).toBe('control plane, idle');
+      expect(idleUsd(region).parts[0]?.usd).toBeLessThan(2);
     }
+  });
+
+  it('keeps it also if functions take three times as long on AWS as here', () => {
+    const slower = {
+      ...counted,
+      idleHour: { ...counted.idleHour, gbSeconds: 3 * counted.idleHour.gbSeconds },
+    };
+    expect(monthlyCost(slower, virginia, { agents: 0, tasks: 0 }).parts[0]?.usd).toBeLessThan(2);
+  });
+
+  it('asks for two dollars and a half in all, alarms included, less what an account gets free', () => {
+    for (const region of Object.values(prices.regions)) {
+      expect(idleUsd(region).usd - idleUsd(region).alwaysFreeUsd).toBeLessThan(2.5);
+    }
+  });
+
+  it('counts an update whole: at most five transitions a batch, and a whole task life an instance', () => {
+    const { itself, batch, instance } = counted.update;
+    expect(batch.stepTransitions).toBeGreaterThanOrEqual(4);
+    expect(batch.stepTransitions).toBeLessThanOrEqual(5);
+    expect(instance.stepTransitions).toBeLessThan(0.1);
+    expect(itself.writeUnits + batch.writeUnits).toBeGreaterThan(0);
+    expect(instance.writeUnits).toBeGreaterThan(10);
   });
 
   it('keeps the bar of an idle agent: ten cents at list prices', () => {
@@ -101,6 +145,20 @@ describe('borealis cost', () => {
     expect(err).toContain(`prices of us-east-1, ${prices.date}`);
   });
 
+  it('prices updates of the size it is told', async () => {
+    const small = await runCli([
+      'cost',
+      '--updates',
+      '30',
+      '--update-instances',
+      '10',
+      '--update-batch',
+      '1',
+    ]);
+    expect(small.out).toMatch(/^30 updates of 10 instances in batches of 1 +\d+\.\d\d/m);
+    expect(small.out).toMatch(/^ {2}Step Functions transitions +1,\d{3} /m);
+  });
+
   it('answers programs with the same numbers', async () => {
     const { out } = await runCli(['cost', '--agents', '3', '--region', 'eu-central-1', '--json']);
     const answer = JSON.parse(out) as { usd: number; parts: { usd: number }[]; basis: object };
@@ -113,6 +171,7 @@ describe('borealis cost', () => {
 
   it.each([
     [['--region', 'moon-1'], 'known are us-east-1, eu-central-1', 6],
+    [['--update-batch', '0'], 'at least one instance', 6],
     [['--agents', 'many'], '"many" is not a number', 6],
     [['--prices', 'package.json'], 'is not a list of prices', 3],
   ])('%j is refused with what to do', async (args, message, exit) => {

@@ -376,6 +376,10 @@ describe('context', () => {
     [{ 'borealis:auth': 'basic' }, 'borealis:auth is "basic"; it must be one of iam, none'],
     [{ 'borealis:meter': 'yes' }, 'borealis:meter is "yes"; it must be one of true, false'],
     [{ 'borealis:keepData': 'no' }, 'borealis:keepData is "no"; it must be one of true, false'],
+    [
+      { 'borealis:kmsKeyArn': 'alias/mine' },
+      'borealis:kmsKeyArn is "alias/mine"; it must be the ARN of a KMS key',
+    ],
     [{ 'borealis:cluster': 'prod-agent' }, '-agent in it is kept for the names of queues'],
     [{ 'borealis:cluster': 'prod-agent-2' }, '-agent in it is kept for the names of queues'],
     [{ 'borealis:backlogLimit': '0' }, 'borealis:backlogLimit must be a whole number from 1 to 1000000'],

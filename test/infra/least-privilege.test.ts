@@ -146,6 +146,46 @@ describe('encryption', () => {
     ).toEqual([]);
   });
 
+  it('at rest covers every dead-letter queue, and every queue has its letters in one of them', () => {
+    const queues = ofType('AWS::SQS::Queue');
+    expect(queues.filter(({ properties }) => String(properties.QueueName).includes('-dlq')).length).toBe(7);
+    for (const { properties } of queues) expect(properties.SqsManagedSseEnabled).toBe(true);
+  });
+
+  it('at rest is left to DynamoDB, CloudWatch Logs and EventBridge, which always encrypt; nothing names a lesser way', () => {
+    const tables = ofType('AWS::DynamoDB::Table');
+    expect(tables).toHaveLength(2);
+    // Without a specification: a key that AWS owns. False would say the same, and read as if there were none.
+    for (const { properties } of tables) expect(properties.SSESpecification?.SSEEnabled).not.toBe(false);
+    const functions = ofType('AWS::Lambda::Function').filter(({ properties }) => properties.FunctionName);
+    // Every function logs into a group of its own, and in no other.
+    for (const { properties } of functions) expect(properties.LoggingConfig.LogGroup).toBeDefined();
+  });
+
+  it('of the tables is by a key of the installation if one is given, for the functions that use them, through DynamoDB only', () => {
+    const key = 'arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-0000-1111-2222-333344445555';
+    const withKey = templateResources({ 'borealis:kmsKeyArn': key });
+    const tables = withKey.filter(({ type }) => type === 'AWS::DynamoDB::Table');
+    expect(tables.map(({ properties }) => properties.SSESpecification)).toEqual(
+      tables.map(() => ({ KMSMasterKeyId: key, SSEEnabled: true, SSEType: 'KMS' })),
+    );
+    type Statement = { Action: string | string[]; Resource: unknown; Condition?: unknown };
+    const statements = withKey
+      .filter(({ type }) => type === 'AWS::IAM::Policy')
+      .flatMap(({ properties }) => properties.PolicyDocument.Statement as Statement[]);
+    const onKey = statements.filter(({ Resource }) => Resource === key);
+    const onTables = withKey.filter(
+      ({ type, properties }) =>
+        type === 'AWS::IAM::Policy' && JSON.stringify(properties).includes('dynamodb:GetItem'),
+    );
+    expect(onKey.filter(({ Condition }) => Condition !== undefined).length).toBeGreaterThanOrEqual(
+      onTables.length,
+    );
+    for (const { Action } of onKey)
+      expect([Action].flat().filter((action) => action.includes('*'))).toEqual([]);
+    expect(JSON.stringify(resources)).not.toContain('kms:');
+  });
+
   it.each([
     ['AWS::SQS::Queue', 'AWS::SQS::QueuePolicy', 'Queues'],
     ['AWS::SNS::Topic', 'AWS::SNS::TopicPolicy', 'Topics'],
