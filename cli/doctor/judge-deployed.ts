@@ -18,7 +18,7 @@ export function judgeDeployed(facts: DeployedFacts): Finding[] {
       judgeEnabled(
         'schedules',
         schedules,
-        'Deploy again, or enable it in EventBridge Scheduler; until then nothing that is stuck is ended (docs/runbook.md#sweep-stopped).',
+        'Deploy again, or enable it in EventBridge Scheduler; until then nothing that is stuck is ended, or no agent is missed (docs/runbook.md#sweep-stopped, #roll-call-stopped).',
       ),
     ),
     ...each('queues', facts.queues, (queues) => judgeQueues(queues, facts.cluster)),
