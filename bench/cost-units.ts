@@ -2,8 +2,9 @@
 // (real ones, with their default timings). `borealis cost` prices what this writes.
 //
 //   node bench/cost-units.ts [--idle-seconds 240] [--seconds 450] [--agents 5] [--tasks 1000] [--write]
+//     [--parts tasks,updates,idle]
 //
-// `--seconds`: how long idle agents are watched; in 450 s each asks for its list once.
+// `--seconds`: how long idle agents are watched; in 450 s each asks for its list once. `--parts`: what is counted anew.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import type { RunningAgent } from '../agent/main.ts';
+import { readUnits } from '../cli/commands/cost.ts';
 import { addUsage, nothing, type Units, type Usage } from '../cli/cost/usage.ts';
 import { replayAtOnce } from '../cli/replay/run.ts';
 import { addBorealis } from '../infra/borealis.ts';
@@ -27,6 +29,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '450' },
     agents: { type: 'string', default: '5' },
     tasks: { type: 'string', default: '1000' },
+    parts: { type: 'string', default: 'tasks,updates,idle' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -34,6 +37,7 @@ const idleSeconds = Number(values['idle-seconds']);
 const seconds = Number(values.seconds);
 const agentCount = Number(values.agents);
 const taskCount = Number(values.tasks);
+const parts = values.parts.split(',');
 const taskAgents = 20;
 
 // Lines and numbers are counted as they are deployed.
@@ -71,23 +75,40 @@ async function idleHour(
   return addUsage([used, 3600 / windowSeconds]);
 }
 
-async function measureIdle(stack: LocalStack): Promise<{ readonly idle: Usage; readonly agents: Usage }> {
+/**
+ * Nothing, then one agent, then all: what the first one adds beyond its own is what a cluster uses once it has agents at
+ * all (the roll call has somebody to hear).
+ */
+async function measureIdle(stack: LocalStack): Promise<Pick<Units, 'idleHour' | 'fleetHour' | 'agentHour'>> {
   const dir = mkdtempSync(join(tmpdir(), 'borealis-units-'));
   const requests = new Map<string, number>();
   const agents: RunningAgent[] = [];
+  const start = async (index: number): Promise<void> => {
+    const agentId = `agent-${index}`;
+    agents.push(await startCountedAgent(stack, agentId, join(dir, agentId), requests));
+  };
   try {
-    const idle = await idleHour('idle control plane', stack, idleSeconds);
-    for (let index = 0; index < agentCount; index++) {
-      const agentId = `agent-${index}`;
-      agents.push(await startCountedAgent(stack, agentId, join(dir, agentId), requests));
+    const none = await idleHour('idle control plane', stack, idleSeconds);
+    await start(0);
+    const one = await idleHour('with one idle agent', stack, idleSeconds);
+    for (let index = 1; index < agentCount; index++) {
+      await start(index);
       // Those of a real fleet do not report at the same moment either.
       await sleep(3_700);
     }
-    const both = await idleHour(`with ${agentCount} idle agents`, stack, seconds, () => requests.clear());
+    const all = await idleHour(`with ${agentCount} idle agents`, stack, seconds, () => requests.clear());
     for (const [kind, count] of requests) console.error(`  agents: ${kind.padEnd(36)} ${count}`);
     const toQueues = [...requests].filter(([kind]) => kind.startsWith('sqs ')).map(([, count]) => count);
-    const own = { ...nothing, sqsRequests: toQueues.reduce((sum, count) => sum + count, 0) };
-    return { idle, agents: addUsage([both, 1], [idle, -1], [own, 3600 / seconds]) };
+    const perAgent = 3600 / seconds / agentCount;
+    const own = { ...nothing, sqsRequests: toQueues.reduce((sum, count) => sum + count, 0) * perAgent };
+    const served = notBelowZero(addUsage([all, 1 / (agentCount - 1)], [one, -1 / (agentCount - 1)]));
+    const first = notBelowZero(addUsage([one, 1], [none, -1], [served, -1]));
+    return {
+      idleHour: none,
+      // Whether an agent's list falls into a short window is chance; in the long one each asks once.
+      fleetHour: { ...first, apiRequests: 0 },
+      agentHour: { ...addUsage([served, 1], [own, 1]), apiRequests: all.apiRequests / agentCount },
+    };
   } finally {
     await Promise.all(agents.map((agent) => agent.stop({ killTasks: true })));
     rmSync(dir, { recursive: true, force: true });
@@ -182,27 +203,40 @@ function notBelowZero(usage: Usage): Usage {
   return Object.fromEntries(entries) as Usage;
 }
 
-const tasks = await withStack(measureTasks);
-const update = await withStack(measureUpdates);
-const { idle, agents, queues } = await withStack(async (stack) => ({
-  ...(await measureIdle(stack)),
-  queues: stack.plan.queueMappings.map(({ queue }) => queue),
-}));
-const units: Units = {
-  measuredOn: new Date().toISOString().slice(0, 10),
-  command: `node bench/cost-units.ts --idle-seconds ${idleSeconds} --seconds ${seconds} --agents ${agentCount} --tasks ${taskCount} --write`,
-  polledQueues: {
-    standard: queues.filter(({ fifo }) => !fifo).length,
-    fifo: queues.filter(({ fifo }) => fifo).length,
-  },
-  ...observability(),
-  idleHour: idle,
-  agentHour: notBelowZero(addUsage([agents, 1 / agentCount])),
-  // The measurement asks the API all the time; who runs tasks asks once.
-  task: { ...addUsage([tasks, 1 / taskCount]), apiRequests: 0 },
-  tasksPerAgent: taskCount / taskAgents,
-  update,
-};
+/** Asked of a stack of its own, for each part that is wanted; the others stay as they were counted last. */
+async function measure(): Promise<Units> {
+  const last = { ...readUnits() };
+  const counted: Partial<Units> = {};
+  if (parts.includes('tasks')) {
+    const tasks = await withStack(measureTasks);
+    // The measurement asks the API all the time; who runs tasks asks once.
+    counted.task = { ...addUsage([tasks, 1 / taskCount]), apiRequests: 0 };
+  }
+  if (parts.includes('updates')) counted.update = await withStack(measureUpdates);
+  if (parts.includes('idle')) {
+    const idle = await withStack(async (stack) => ({
+      ...(await measureIdle(stack)),
+      queues: stack.plan.queueMappings.map(({ queue }) => queue),
+    }));
+    const { queues, ...hours } = idle;
+    Object.assign(counted, hours, {
+      polledQueues: {
+        standard: queues.filter(({ fifo }) => !fifo).length,
+        fifo: queues.filter(({ fifo }) => fifo).length,
+      },
+    });
+  }
+  return {
+    ...last,
+    ...counted,
+    ...observability(),
+    tasksPerAgent: taskCount / taskAgents,
+    measuredOn: new Date().toISOString().slice(0, 10),
+    command: `node bench/cost-units.ts --idle-seconds ${idleSeconds} --seconds ${seconds} --agents ${agentCount} --tasks ${taskCount} --write`,
+  };
+}
+
+const units = await measure();
 const text = `${JSON.stringify(units, (_, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value), 2)}\n`;
 process.stdout.write(text);
 if (values.write) writeFileSync(new URL('../cli/cost/units.json', import.meta.url), text);

@@ -39,8 +39,10 @@ export async function readUsage(stack: LocalStack, logBytes: number): Promise<Re
     if (mapping) usage[mapping.queue.fifo ? 'sqsFifoRequests' : 'sqsRequests'] += 2 * batches;
   }
   for (const [command, count] of Object.entries(stats.requests as Readonly<Record<string, number>>)) {
-    // Most of it goes to FIFO queues; all of it is counted as if it did, at the higher price.
-    usage.sqsFifoRequests += count;
+    // Functions receive and delete only heartbeats, from a standard queue; of what they send most goes to FIFO queues, and
+    // all is counted as if it did, at the higher price.
+    const isHeartbeats = command.startsWith('Receive') || command.startsWith('Delete');
+    usage[isHeartbeats ? 'sqsRequests' : 'sqsFifoRequests'] += count;
     add(`functions to queues: ${command}`, count);
   }
   for (const { operation, readUnits, writeUnits } of stats.capacity as readonly CapacityUse[]) {

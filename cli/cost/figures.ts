@@ -1,5 +1,13 @@
 // The table of figures in docs/cost.md, computed, so that the document never says what the calculator does not.
-import { agentMonthUsd, alternatives, count, monthlyCost, updateUsd, type Workload } from './model.ts';
+import {
+  agentMonthUsd,
+  alternatives,
+  count,
+  fleetMonthUsd,
+  monthlyCost,
+  updateUsd,
+  type Workload,
+} from './model.ts';
 import type { Prices } from './prices.ts';
 import type { Units } from './usage.ts';
 
@@ -26,13 +34,15 @@ export function costFigures(units: Units, prices: Prices): string {
     `|---|${rule}`,
     row('control plane, idle', (region) => monthlyCost(units, region, idle).parts[0]?.usd ?? 0),
     row('its alarms and dashboard', (region) => monthlyCost(units, region, idle).parts[1]?.usd ?? 0),
+    row('roll call, once there are agents', (region) => fleetMonthUsd(units, region)),
     row('one agent, idle', (region) => agentMonthUsd(units, region)),
     row(
       'a million tasks',
       (region) => monthlyCost(units, region, { ...idle, tasks: 1_000_000 }).parts[2]?.usd ?? 0,
     ),
-    row('an update of 100 instances in batches of 10, their tasks included', (region) =>
-      updateUsd(units, region, { instances: 100, batchSize: 10 }),
+    row(
+      'a thousand updates of 100 instances in batches of 10, their tasks included',
+      (region) => 1_000 * updateUsd(units, region, { instances: 100, batchSize: 10 }),
     ),
     ...workloads.flatMap(([what, workload]) => [
       row(`**${what}**, list price`, (region) => monthlyCost(units, region, workload).usd),
@@ -48,13 +58,13 @@ export function costFigures(units: Units, prices: Prices): string {
       row(what, (region) => alternatives(region)[index]?.usd ?? 0),
     ),
     '',
-    '| Counted | per hour, idle control plane | per hour, idle agent | per task | per update | and per batch | and per instance |',
-    '|---|---:|---:|---:|---:|---:|---:|',
+    '| Counted | per hour, idle control plane | per hour, roll call | per hour, idle agent | per task | per update | and per batch | and per instance |',
+    '|---|---:|---:|---:|---:|---:|---:|---:|',
     ...(Object.keys(units.task) as (keyof Units['task'])[]).map(
       (unit) =>
-        `| ${unit} | ${[units.idleHour, units.agentHour, units.task, units.update.itself, units.update.batch, units.update.instance].map((usage) => shown(usage[unit])).join(' | ')} |`,
+        `| ${unit} | ${[units.idleHour, units.fleetHour, units.agentHour, units.task, units.update.itself, units.update.batch, units.update.instance].map((usage) => shown(usage[unit])).join(' | ')} |`,
     ),
-    `| queues that are polled | ${units.polledQueues.standard} standard, ${units.polledQueues.fifo} FIFO | | | | | |`,
+    `| queues that are polled | ${units.polledQueues.standard} standard, ${units.polledQueues.fifo} FIFO | | | | | | |`,
   ].join('\n');
 }
 

@@ -60,13 +60,19 @@ const names: Readonly<Record<UsageUnit, string>> = {
 /** The monthly bill of a workload. */
 export function monthlyCost(units: Units, prices: RegionPrices, { agents, tasks, updates }: Workload): Cost {
   const idle = controlPlaneMonth(units);
+  const ofFleet = addUsage([units.fleetHour, agents > 0 ? hoursPerMonth : 0]);
   const ofAgents = addUsage([units.agentHour, hoursPerMonth * agents]);
   const ofTasks = addUsage([units.task, tasks]);
   const ofUpdates = updates === undefined ? nothing : addUsage([updateUsage(units, updates), updates.count]);
   const parts = [
     { part: 'control plane, idle', lines: usageLines(idle, prices) },
     { part: 'alarms and dashboard', lines: watchLines(units, prices) },
-    ...(agents > 0 ? [{ part: `${count(agents)} agents, idle`, lines: usageLines(ofAgents, prices) }] : []),
+    ...(agents > 0
+      ? [
+          { part: 'roll call of agents', lines: usageLines(ofFleet, prices) },
+          { part: `${count(agents)} agents, idle`, lines: usageLines(ofAgents, prices) },
+        ]
+      : []),
     ...(tasks > 0
       ? [
           {
@@ -79,8 +85,13 @@ export function monthlyCost(units: Units, prices: RegionPrices, { agents, tasks,
       ? [{ part: nameOfUpdates(updates), lines: usageLines(ofUpdates, prices) }]
       : []),
   ].map(({ part, lines }): CostPart => ({ part, lines, usd: sumOf(lines) }));
-  const usage = addUsage([idle, 1], [ofAgents, 1], [ofTasks, 1], [ofUpdates, 1]);
+  const usage = addUsage([idle, 1], [ofFleet, 1], [ofAgents, 1], [ofTasks, 1], [ofUpdates, 1]);
   return { parts, usd: sumOf(parts), alwaysFreeUsd: alwaysFree(usage, units, prices, tasks > 0) };
+}
+
+/** The roll call, once there are agents, a month. */
+export function fleetMonthUsd(units: Units, prices: RegionPrices): number {
+  return sumOf(usageLines(addUsage([units.fleetHour, hoursPerMonth]), prices));
 }
 
 /** One agent that has nothing to do, a month. */

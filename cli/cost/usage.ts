@@ -49,6 +49,8 @@ export const unitsSchema = z.strictObject({
   metrics: z.number(),
   /** Nothing runs and no agent is there, per hour; without the polls of the event source mappings. */
   idleHour: usageSchema,
+  /** What comes on top once there is an agent, however many: somebody is to be heard at the roll call. Per hour. */
+  fleetHour: usageSchema,
   /** One agent that has nothing to do, per hour. */
   agentHour: usageSchema,
   /** One task from PENDING to FINISHED. */

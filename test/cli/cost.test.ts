@@ -18,6 +18,7 @@ const units: Units = {
   dashboardMetrics: 40,
   metrics: 11,
   idleHour: { ...nothing, invocations: 60, schedulerCalls: 60 },
+  fleetHour: { ...nothing, sqsRequests: 300 },
   agentHour: { ...nothing, sqsRequests: 100, apiRequests: 10 },
   task: { ...nothing, writeUnits: 12, busEvents: 5, stepTransitions: 0 },
   tasksPerAgent: 20,
@@ -40,8 +41,9 @@ describe('the monthly bill', () => {
 
   it('of agents and tasks is their units times their number', () => {
     const { parts } = monthlyCost(units, virginia, { agents: 7, tasks: 2_000_000 });
-    expect(parts[2]?.usd).toBeCloseTo((7 * 730 * (100 * 0.4 + 10 * 1)) / 1e6, 6);
-    expect(parts[3]?.usd).toBeCloseTo(2 * (12 * 0.625 + 5 * 1) + 11 * 0.3, 6);
+    expect(parts[2]?.usd).toBeCloseTo((730 * 300 * 0.4) / 1e6, 6);
+    expect(parts[3]?.usd).toBeCloseTo((7 * 730 * (100 * 0.4 + 10 * 1)) / 1e6, 6);
+    expect(parts[4]?.usd).toBeCloseTo(2 * (12 * 0.625 + 5 * 1) + 11 * 0.3, 6);
     expect(agentMonthUsd(units, virginia)).toBeCloseTo((730 * (100 * 0.4 + 10)) / 1e6, 9);
   });
 
