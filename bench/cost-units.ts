@@ -1,10 +1,10 @@
 // Counts what AWS would bill, on the embedded stack: the life of a task, an update, an idle control plane, idle agents
 // (real ones, with their default timings). `borealis cost` prices what this writes.
 //
-//   node bench/cost-units.ts [--idle-seconds 240] [--seconds 450] [--agents 5] [--tasks 1000] [--write]
+//   node bench/cost-units.ts [--idle-seconds 240] [--seconds 480] [--agents 5] [--tasks 1000] [--write]
 //     [--parts tasks,updates,idle]
 //
-// `--seconds`: how long idle agents are watched; in 450 s each asks for its list once. `--parts`: what is counted anew.
+// `--seconds`: how long idle agents are watched; each asks for its list every 450 s. `--parts`: what is counted anew.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,20 +13,21 @@ import { parseArgs } from 'node:util';
 import { App } from 'aws-cdk-lib';
 import type { RunningAgent } from '../agent/main.ts';
 import { readUnits } from '../cli/commands/cost.ts';
-import { addUsage, nothing, type Units, type Usage } from '../cli/cost/usage.ts';
+import { addUsage, type Units, type Usage } from '../cli/cost/usage.ts';
 import { replayAtOnce } from '../cli/replay/run.ts';
 import { addBorealis } from '../infra/borealis.ts';
 import { type LocalStack, startLocalStack } from '../local/stack.ts';
 import { createApiClient } from '../shared/api/client.ts';
 import { metricTable } from '../shared/model/metrics.ts';
 import { startCountedAgent } from './counted-agent.ts';
+import { notBelowZero, splitFleet } from './split-fleet.ts';
 import { startServiceFleet, updateJob } from './updated-job.ts';
 import { readUsage, usedBetween } from './usage-counter.ts';
 
 const { values } = parseArgs({
   options: {
     'idle-seconds': { type: 'string', default: '240' },
-    seconds: { type: 'string', default: '450' },
+    seconds: { type: 'string', default: '480' },
     agents: { type: 'string', default: '5' },
     tasks: { type: 'string', default: '1000' },
     parts: { type: 'string', default: 'tasks,updates,idle' },
@@ -60,55 +61,60 @@ async function withStack<T>(work: (stack: LocalStack) => Promise<T>): Promise<T>
   }
 }
 
+interface IdleHour {
+  readonly usage: Usage;
+  /** A counter of usage-counter.ts. */
+  readonly count: (name: string) => number;
+}
+
 /** What is used per hour while nothing is asked for. Begins between two sweeps, so that it holds as many as it has minutes. */
 async function idleHour(
   what: string,
   stack: LocalStack,
   windowSeconds: number,
   onStart = (): void => undefined,
-): Promise<Usage> {
+): Promise<IdleHour> {
   await sleep(20_000);
   onStart();
   const before = await readUsage(stack, logBytes);
   await sleep(windowSeconds * 1000);
-  const used = usedBetween(`${what}, ${windowSeconds} s`, before, await readUsage(stack, logBytes));
-  return addUsage([used, 3600 / windowSeconds]);
+  const after = await readUsage(stack, logBytes);
+  const perHour = 3600 / windowSeconds;
+  return {
+    usage: addUsage([usedBetween(`${what}, ${windowSeconds} s`, before, after), perHour]),
+    count: (name) => ((after.details.get(name) ?? 0) - (before.details.get(name) ?? 0)) * perHour,
+  };
 }
 
-/**
- * Nothing, then one agent, then all: what the first one adds beyond its own is what a cluster uses once it has agents at
- * all (the roll call has somebody to hear).
- */
+/** Nothing, then agents without tasks. */
 async function measureIdle(stack: LocalStack): Promise<Pick<Units, 'idleHour' | 'fleetHour' | 'agentHour'>> {
   const dir = mkdtempSync(join(tmpdir(), 'borealis-units-'));
   const requests = new Map<string, number>();
   const agents: RunningAgent[] = [];
-  const start = async (index: number): Promise<void> => {
-    const agentId = `agent-${index}`;
-    agents.push(await startCountedAgent(stack, agentId, join(dir, agentId), requests));
-  };
   try {
     const none = await idleHour('idle control plane', stack, idleSeconds);
-    await start(0);
-    const one = await idleHour('with one idle agent', stack, idleSeconds);
-    for (let index = 1; index < agentCount; index++) {
-      await start(index);
+    for (let index = 0; index < agentCount; index++) {
+      const agentId = `agent-${index}`;
+      agents.push(await startCountedAgent(stack, agentId, join(dir, agentId), requests));
       // Those of a real fleet do not report at the same moment either.
       await sleep(3_700);
     }
     const all = await idleHour(`with ${agentCount} idle agents`, stack, seconds, () => requests.clear());
     for (const [kind, count] of requests) console.error(`  agents: ${kind.padEnd(36)} ${count}`);
-    const toQueues = [...requests].filter(([kind]) => kind.startsWith('sqs ')).map(([, count]) => count);
-    const perAgent = 3600 / seconds / agentCount;
-    const own = { ...nothing, sqsRequests: toQueues.reduce((sum, count) => sum + count, 0) * perAgent };
-    const served = notBelowZero(addUsage([all, 1 / (agentCount - 1)], [one, -1 / (agentCount - 1)]));
-    const first = notBelowZero(addUsage([one, 1], [none, -1], [served, -1]));
-    return {
-      idleHour: none,
-      // Whether an agent's list falls into a short window is chance; in the long one each asks once.
-      fleetHour: { ...first, apiRequests: 0 },
-      agentHour: { ...addUsage([served, 1], [own, 1]), apiRequests: all.apiRequests / agentCount },
+    const own = (kind: string) => ((requests.get(kind) ?? 0) * 3600) / seconds;
+    const api = `borealis-${stack.cluster}-api`;
+    const apiGigabytes = (stack.plan.functions.find(({ name }) => name === api)?.memoryMb ?? 0) / 1024;
+    const did = {
+      agents: agentCount,
+      sent: own('sqs SendMessage'),
+      received: own('sqs ReceiveMessage') + own('sqs DeleteMessageBatch'),
+      api: {
+        calls: all.usage.apiRequests,
+        gbSeconds: (all.count(`${api}: ms`) / 1000) * apiGigabytes,
+        readUnits: all.count('getAgent: read units') + all.count('listOnAgent: read units'),
+      },
     };
+    return { idleHour: none.usage, ...splitFleet(none.usage, all.usage, did) };
   } finally {
     await Promise.all(agents.map((agent) => agent.stop({ killTasks: true })));
     rmSync(dir, { recursive: true, force: true });
@@ -195,12 +201,6 @@ function observability(): Pick<Units, 'alarms' | 'dashboardMetrics' | 'metrics'>
     metrics: Object.keys(metricTable).length,
     dashboardMetrics: [...boards.matchAll(/\[\\+"(AWS\/|Borealis)/g)].length,
   };
-}
-
-/** Durations differ more from one window to the next than agents add to them. */
-function notBelowZero(usage: Usage): Usage {
-  const entries = Object.entries(usage).map(([unit, amount]) => [unit, Math.max(0, amount)]);
-  return Object.fromEntries(entries) as Usage;
 }
 
 /** Asked of a stack of its own, for each part that is wanted; the others stay as they were counted last. */

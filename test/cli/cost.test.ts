@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readUnits } from '../../cli/commands/cost.ts';
 import { costFigures } from '../../cli/cost/figures.ts';
-import { agentMonthUsd, monthlyCost, updateUsd } from '../../cli/cost/model.ts';
+import { agentMonthUsd, fleetMonthUsd, monthlyCost, updateUsd } from '../../cli/cost/model.ts';
 import { readPrices, regionPrices } from '../../cli/cost/prices.ts';
 import { addUsage, nothing, type Units } from '../../cli/cost/usage.ts';
 import { runCli } from './support/fake-io.ts';
@@ -100,6 +100,11 @@ describe('what was counted', () => {
       expect(idleUsd(region).parts[0]?.part).toBe('control plane, idle');
       expect(idleUsd(region).parts[0]?.usd).toBeLessThan(2);
     }
+  });
+
+  it('keeps it also with agents, whose roll call is the one thing that comes on top, at the prices of us-east-1', () => {
+    const idle = idleUsd(virginia).parts[0]?.usd ?? 0;
+    expect(idle + fleetMonthUsd(counted, virginia)).toBeLessThan(2);
   });
 
   it('keeps it also if functions take three times as long on AWS as here', () => {
