@@ -58,7 +58,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     maxSkewMs: scenario.maxSkewMs,
     maxLatencyMs: scenario.maxLatencyMs,
     // An entry that the matcher misses waits for the next wake-up, which may be the sweep's.
-    maxLagMs: scenario.kind === 'calm' || scenario.kind === 'drain' ? 0 : 20,
+    maxLagMs: scenario.kind === 'drain' || isFaultless(scenario) ? 0 : 20,
     timings: { heartbeatMs: 40_000, registerMs: 600_000, reconcileMs: 30_000 },
     keepsHeartbeats: !isSevere(scenario),
     onUnhandled: (error) => {
@@ -132,6 +132,7 @@ class Run {
     this.#monitor.forbidsLost = kind === 'outage' || kind === 'calm' || kind === 'drain';
     this.#monitor.checksDrainBudget = kind === 'drain';
     this.#monitor.forgivesLosses = isSevere(this.#scenario) || isMixedOutage;
+    this.#monitor.updates.isPrompt = kind === 'update' && isFaultless(this.#scenario);
     const isLeftAlone = !steps.some(
       ({ action }) => action.kind === 'stopExecution' || action.kind === 'startExecution',
     );
@@ -141,6 +142,7 @@ class Run {
     let before = new Set<string>();
     const look = () => {
       const problems = dawdling(this.#world, this.#monitor);
+      if (isCalmUpdate) problems.push(...this.#manyExecutions());
       const problem = problems.find((one) => before.has(one));
       before = new Set(problems);
       if (this.#world.logged.has(restarted))
@@ -149,6 +151,15 @@ class Run {
       scheduler.after(lookPromptMs, look);
     };
     scheduler.after(lookPromptMs, look);
+  }
+
+  /** One execution drives an update; it hands over to the next and ends. */
+  #manyExecutions(): string[] {
+    const names = this.#world.workflows.running();
+    const byUpdate = Map.groupBy(names, (name) => name.slice(0, name.lastIndexOf('-')));
+    return [...byUpdate].flatMap(([updateId, { length }]) =>
+      length > 1 ? [`update ${updateId} has several executions`] : [],
+    );
   }
 
   #until(time: number): Promise<void> {
@@ -346,7 +357,14 @@ class Run {
         const resumed = this.#resumed.get(updateId) ?? 0;
         this.#resumed.set(updateId, resumed + 1);
         this.#callUpdate(path, resumed < mostResumptions ? 'resume' : 'hold');
-      } else if (this.#world.scheduler.now > this.#calmAt + updatePatienceMs) this.#callUpdate(path, 'hold');
+      } else if (this.#world.scheduler.now > this.#calmAt + updatePatienceMs) {
+        if (this.#monitor.updates.isStuck(update)) {
+          this.#monitor.violation ??= new Violation(
+            `update ${updateId} does not go on though its instances are up`,
+          );
+        }
+        this.#callUpdate(path, 'hold');
+      }
     }
     this.#world.scheduler.after(tendEveryMs, () => this.#tend());
   }

@@ -100,15 +100,26 @@ export function createScenario(seed: number): Scenario {
     const make = kind === 'calm' ? makeUserAction : makeAction;
     return { at: 5_000 + random.below(calmAt - 5_000), action: make(random, agents.length, jobs) };
   });
-  const steps = [...submits, ...others].sort((a, b) => a.at - b.at);
+  const steps = [...submits, ...bunched(random, others)].sort((a, b) => a.at - b.at);
   const rates = makeRates(random, kind === 'calm');
   const maxSkewMs = kind === 'calm' ? 50 : random.pick([0, 50, 1_000, 5_000]);
   const maxLatencyMs = random.pick(kind === 'calm' ? [15, 150] : [15, 15, 150, 1_000]);
   return { seed, kind, agents, jobs, steps, calmAt, rates, maxSkewMs, maxLatencyMs };
 }
 
+/** In some runs several people do something in the same moment. */
+function bunched(random: Random, steps: readonly Step[]): Step[] {
+  if (random.chance(0.6)) return [...steps];
+  return steps.map(({ at, action }, index) => {
+    const before = steps[index - (index % 3)] as Step;
+    return { at: index % 3 === 0 ? at : before.at + random.below(400), action };
+  });
+}
+
 /** Most seeds mix some classes of faults; some are calm, so that a plain bug shows without any. */
 function makeRates(random: Random, none: boolean): Record<FaultClass, number> {
+  // Only the writes, and those often: so steps that belong together come apart.
+  if (!none && random.chance(0.15)) return { store: 0, write: 0.25, queue: 0, delivery: 0, index: 0, net: 0 };
   const severity = none ? 0 : random.pick([0, 0.003, 0.01, 0.03, 0.08]);
   const rate = () => (random.chance(0.65) ? severity * (0.3 + random.next()) : 0);
   const store = rate();
@@ -155,7 +166,7 @@ function makeConfig(random: Random): TaskConfig {
     ? random.chance(0.15)
       ? random.between(5_000, 400_000)
       : undefined
-    : random.between(1_000, 300_000);
+    : random.between(1_000, random.chance(0.5) ? 5_000 : 300_000);
   return {
     service,
     tier: 'preferred',
@@ -202,7 +213,9 @@ function makeConfig(random: Random): TaskConfig {
 }
 
 function outageScenario(seed: number, random: Random): Scenario {
-  const agents = Array.from({ length: random.between(1, 4) }, (_, index) => {
+  // Of many, some have been heard and some not yet when the first roll is called afterwards.
+  const count = random.chance(0.3) ? 24 : random.between(1, 4);
+  const agents = Array.from({ length: count }, (_, index) => {
     return { offer: makeOffer(`a${index}`, random), skewMs: random.between(-2_000, 2_000) };
   });
   const jobs = Array.from({ length: random.between(1, 3) }, (_, index) => makeJob(index, random));

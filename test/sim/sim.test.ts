@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { FleetReport } from './fleet.ts';
 import { mutations } from './mutations/list.ts';
 import { pinnedSeeds } from './pinned.ts';
 import type { Totals } from './report.ts';
@@ -12,7 +13,7 @@ const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
 type Summary = ReturnType<Totals['summary']>;
 
-function simulate(more: NodeJS.ProcessEnv, ...args: string[]): Promise<Summary> {
+function simulate<T = Summary>(more: NodeJS.ProcessEnv, ...args: string[]): Promise<T> {
   const env = { ...process.env, ...more };
   return new Promise((resolve, reject) => {
     execFile(
@@ -22,7 +23,7 @@ function simulate(more: NodeJS.ProcessEnv, ...args: string[]): Promise<Summary> 
       (error, stdout, stderr) => {
         // Failing seeds give exit code 1 and are for the assertions; without output something else is wrong.
         if (stdout === '') reject(new Error(stderr, { cause: error }));
-        else resolve(JSON.parse(stdout) as Summary);
+        else resolve(JSON.parse(stdout) as T);
       },
     );
   });
@@ -30,7 +31,7 @@ function simulate(more: NodeJS.ProcessEnv, ...args: string[]): Promise<Summary> 
 
 describe('the simulator', { timeout: 600_000 }, () => {
   it('finds every property of the design to hold over a fixed range of seeds', async () => {
-    const summary = await simulate({}, '--seeds', '120', '--from', '1');
+    const summary = await simulate({}, '--seeds', '100', '--from', '1');
     expect(summary.failed).toEqual([]);
     // It has done something: faults of every kind, most of what the task machine allows.
     for (const kind of [
@@ -46,6 +47,13 @@ describe('the simulator', { timeout: 600_000 }, () => {
       expect(summary.faults[kind], kind).toBeGreaterThan(0);
     }
     expect(summary.transitions.exercised).toBeGreaterThan(25);
+  });
+
+  it('gets over three hours without a control plane and the return of a whole fleet', async () => {
+    const report = await simulate<FleetReport>({}, '--outage', '--agents', '60');
+    expect(report).toMatchObject({ failure: undefined, declaredLost: 0, killed: 0, tasks: 120 });
+    expect(report.endedMeanwhile).toBeGreaterThan(0);
+    expect(report.secondsUntil.settled).toBeLessThan(300);
   });
 
   it('holds on every seed that once failed', async () => {

@@ -101,7 +101,7 @@ export class Monitor {
   #commit(changes: readonly ItemChange[]): void {
     const instances = new Set<string>();
     const agents = new Set<string>();
-    const ended = new Set<string>();
+    const ended = new Map<string, Task | undefined>();
     const made: Task[] = [];
     const moved: [old: Task | undefined, fresh: Task | undefined][] = [];
     const jobs = new Set<string>();
@@ -118,7 +118,7 @@ export class Monitor {
         for (const { agentId } of [old ?? {}, fresh ?? {}] as Partial<Task>[])
           if (agentId) agents.add(agentId);
         if (!old && fresh) made.push(fresh);
-        if (old && isActive(old.state) && !(fresh && isActive(fresh.state))) ended.add(old.taskId);
+        if (old && isActive(old.state) && !(fresh && isActive(fresh.state))) ended.set(old.taskId, fresh);
       } else if (after && pk.startsWith('ROLE#')) {
         const job = decodeJob(after);
         this.jobs.set(jobPath(job), job);
@@ -266,10 +266,13 @@ export class Monitor {
     if (!fresh) this.pairs.add(`${old?.state}>${old && isTerminal(old.state) ? 'DELETED' : 'KILLING'}`);
   }
 
-  #checkMade(task: Task, ended: ReadonlySet<string>): void {
+  #checkMade(task: Task, ended: ReadonlyMap<string, Task | undefined>): void {
     const { taskId, generation, ancestorId } = task;
     if (ancestorId !== undefined && !ended.has(ancestorId)) {
       throw new Violation(`${taskId} succeeds ${ancestorId}, which did not end in the same commit`);
+    }
+    if (ended.get(ancestorId ?? '')?.events.some(({ state }) => state === 'KILLING')) {
+      throw new Violation(`${taskId} succeeds ${ancestorId}, which was killed`);
     }
     // An update makes an instance as often as it takes: on the way forward, on the way back; and what it ended and did
     // not replace before it was given up is made again.

@@ -92,7 +92,9 @@ function jobProblems(job: Job, tasks: readonly Task[]): string[] {
 /** Specification, section 4: what is not rescheduled. */
 function mayStayEnded(task: Task): boolean {
   const { state, service, failureCount, maxTaskFailures, events } = task;
-  if (events.some((event) => event.state === 'KILLING')) return true;
+  // What an update ended it replaces, or asks reconcile to.
+  const isUsers = (message = '') => !message.startsWith('Killed for job update');
+  if (events.some((event) => event.state === 'KILLING' && isUsers(event.message))) return true;
   if (state === 'FINISHED') return !service;
   return state === 'FAILED' && !service && maxTaskFailures !== -1 && failureCount >= maxTaskFailures;
 }

@@ -42,6 +42,8 @@ export class UpdateChecks {
   /** `FROM>TO` of statuses, START included. */
   readonly pairs = new Set<string>();
   checks = 0;
+  /** Nothing goes wrong, so no write is late: what is said to be done has been watched. */
+  isPrompt = false;
   readonly #around: Surroundings;
 
   constructor(around: Surroundings) {
@@ -53,6 +55,20 @@ export class UpdateChecks {
     return [...this.books.values()]
       .map(({ stored }) => stored.update)
       .filter(({ status }) => !isTerminalUpdate(status));
+  }
+
+  /** Does the update wait although all whose turn it is have been up for long enough, and for some minutes more? */
+  isStuck({ updateId }: UpdateRecord): boolean {
+    const book = this.books.get(updateId);
+    if (!book) return false;
+    const { update } = book.stored;
+    const target = isBack(update) ? book.before : book.after;
+    return workingOf(update).every((instance) => {
+      const newest = this.#newest(book.path, instance);
+      if (!newest || newest.state !== 'RUNNING' || newest.configId !== target.get(instance)) return false;
+      const upMs = Date.now() - (newest.events.at(-1)?.at ?? 0);
+      return upMs > update.settings.minWaitInInstanceRunningMs + stuckMs;
+    });
   }
 
   /** After the tasks and jobs of the same commit are known. */
@@ -139,10 +155,54 @@ export class UpdateChecks {
       throw new Violation(`${name} forgot whose turn it was`);
     if (isBack(old) && is.visited !== was.visited)
       throw new Violation(`${name} goes forward on its way back`);
+    const isStopped = old.status.endsWith('_PAUSED') || old.status.endsWith('_AWAITING_PULSE');
+    if (
+      isStopped &&
+      old.status === update.status &&
+      is.visited + is.revisited > was.visited + was.revisited
+    ) {
+      throw new Violation(`${name} goes on although it is ${old.status}`);
+    }
+    if (this.isPrompt && sameDirection(old, update)) this.#checkWatched(book, update);
     if (sameDirection(old, update)) {
       const lost = failedOf(old).filter((instance) => !failedOf(update).includes(instance));
       if (lost.length > 0) throw new Violation(`${name} forgot that instances ${lost.join()} failed`);
     }
+  }
+
+  /** Whoever is done has been up for as long as was asked for. */
+  #checkWatched({ path, before, after, stored }: Book, update: UpdateRecord): void {
+    const still = new Set([...workingOf(update), ...failedOf(update)]);
+    const target = isBack(update) ? before : after;
+    for (const instance of workingOf(stored.update)) {
+      if (still.has(instance) || !target.has(instance)) continue;
+      const newest = this.#newest(path, instance);
+      const upMs = Date.now() - (newest?.events.at(-1)?.at ?? 0);
+      const { minWaitInInstanceRunningMs: wantedMs } = update.settings;
+      if (newest?.state === 'RUNNING' && upMs < wantedMs - clockToleranceMs) {
+        throw new Violation(
+          `update of ${path} is done with instance ${instance}, which has run for ${upMs} of ${wantedMs} ms`,
+        );
+      }
+      const since = turnOf(stored.update, instance);
+      const failures = this.#failures(path, instance, target.get(instance), since);
+      if (failures > update.settings.maxPerInstanceFailures) {
+        throw new Violation(
+          `update of ${path} is done with instance ${instance}, which failed ${failures} times`,
+        );
+      }
+    }
+  }
+
+  /** Tasks of this config that failed by themselves since a time. */
+  #failures(path: string, instance: number, configId: string | undefined, since: number): number {
+    return [...this.#around.tasksOf(path, instance)].filter(
+      ({ state, events, ...task }) =>
+        task.configId === configId &&
+        state === 'FAILED' &&
+        (events.at(-1)?.at ?? 0) > since + clockToleranceMs &&
+        !events.some((event) => askedFor.includes(event.state)),
+    ).length;
   }
 
   #checkTurns({ path, order, stored: { update } }: Book): void {
@@ -264,6 +324,23 @@ export class UpdateChecks {
         `job ${path} names update ${updateId}, but ${active[0]?.updateId ?? 'none'} is active`,
       );
     }
+    const book = updateId === undefined ? undefined : this.books.get(updateId);
+    if (book) this.#checkFollowed(book);
+  }
+
+  /** The job wants at every moment what the update has come to. */
+  #checkFollowed({ path, before, after, order, stored: { update } }: Book): void {
+    const desired = this.#around.jobs().get(path)?.desired ?? [];
+    const changed = update.progress.visited - update.progress.revisited;
+    for (const [position, instance] of order.entries()) {
+      const wanted = (position < changed ? after : before).get(instance);
+      const range = desired.find(({ instances: [low, high] }) => low <= instance && instance <= high);
+      if (range?.configId !== wanted) {
+        throw new Violation(
+          `job ${path} wants ${range?.configId} of instance ${instance}, its update ${wanted} by now`,
+        );
+      }
+    }
   }
 
   #newest(path: string, instance: number): Task | undefined {
@@ -280,6 +357,19 @@ export class UpdateChecks {
     return newest && isActive(newest.state) ? newest.configId : undefined;
   }
 }
+
+const askedFor: readonly string[] = ['KILLING', 'DRAINING', 'PREEMPTING', 'RESTARTING'];
+
+/** When the instance's turn began, epoch ms. */
+function turnOf({ progress }: UpdateRecord, instance: number): number {
+  return progress.working.find(({ instances }) => listInstances(instances).includes(instance))?.since ?? 0;
+}
+
+/** Some sweeps, ms. */
+const stuckMs = 5 * 60_000;
+
+/** Clocks of functions differ by up to this in runs in which nothing goes wrong, ms. */
+const clockToleranceMs = 1_000;
 
 const reason = /^Killed for job update (\S+)/;
 

@@ -66,6 +66,7 @@ export class Workflows {
     return sum;
   }
 
+  /** Names of those that run. */
   running(): string[] {
     return [...this.#executions.values()]
       .filter(({ status }) => status === 'RUNNING')
