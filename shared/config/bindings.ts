@@ -25,6 +25,21 @@ const maxExpandedLength = 16 * 1024 * 1024;
 
 /** Failures reported for one text. */
 const maxFailures = 20;
+/** Failures reported for one file; nothing more is expanded after that. */
+const maxProblems = 200;
+/** Among more names no similar one is looked for. */
+const maxSuggestible = 500;
+
+/** What expanding one file has used up so far, all its jobs and their overrides together. */
+export interface TemplateBudget {
+  expansions: number;
+  expandedLength: number;
+  problems: number;
+}
+
+export function newTemplateBudget(): TemplateBudget {
+  return { expansions: 0, expandedLength: 0, problems: 0 };
+}
 const inValueOf = ' (in the value of ';
 const toItself = ' refers to itself: ';
 
@@ -41,6 +56,8 @@ class TemplateFailure extends Error {
   readonly hint: string;
   constructor(source: string, message: string, hint: string) {
     super(message);
+    // Thousands of them may be made for one file.
+    this.stack = '';
     this.source = source;
     this.hint = hint;
   }
@@ -60,17 +77,18 @@ export class TemplateRenderer {
   readonly problems: TreeProblem[] = [];
   private readonly clientNames: ClientNames;
   private readonly text: string | undefined;
-  private expansions = 0;
-  private expandedLength = 0;
+  private readonly budget: TemplateBudget;
 
-  constructor(clientNames: ClientNames, text: string | undefined) {
+  constructor(clientNames: ClientNames, text: string | undefined, budget: TemplateBudget) {
     this.clientNames = clientNames;
     this.text = text;
+    this.budget = budget;
   }
 
   /** The value with its references replaced; a text that fails is kept as it is and reported. */
   renderScalar(node: ScalarNode, scope: Scope, path: ConfigPath, agentAllowed: boolean): ScalarNode {
     if (typeof node.value !== 'string' || !node.value.includes('{{')) return node;
+    if (this.budget.problems >= maxProblems) return node;
     const parts = parseTemplate(node.value);
     if (parts.every((part) => part.kind === 'text')) return node;
     const evaluation: Evaluation = {
@@ -79,12 +97,13 @@ export class TemplateRenderer {
       agentAllowed,
     };
     const failures: TemplateFailure[] = [];
-    const value = this.renderParts(parts, evaluation, failures);
+    const value = this.renderParts(parts, evaluation, failures, maxFailures);
     if (value.length > maxRenderedLength) {
       const message = `expands to more than ${maxRenderedLength} characters`;
       failures.push(new TemplateFailure('{{', message, 'shorten the bindings'));
     }
     for (const failure of failures) this.report(node, path, failure);
+    this.budget.problems += failures.length;
     return failures.length > 0 ? node : { ...node, value, templated: true };
   }
 
@@ -105,6 +124,7 @@ export class TemplateRenderer {
     parts: readonly TemplatePart[],
     evaluation: Evaluation,
     failures: TemplateFailure[],
+    enough: number,
   ): string {
     let rendered = '';
     for (const part of parts) {
@@ -121,14 +141,15 @@ export class TemplateRenderer {
           failures.push(new TemplateFailure(part.source, error.message, error.hint));
         }
       }
-      if (rendered.length > maxRenderedLength || failures.length >= maxFailures) break;
+      if (rendered.length > maxRenderedLength || failures.length >= enough) break;
     }
     return rendered;
   }
 
   private renderReference(part: TemplatePart & { kind: 'reference' }, evaluation: Evaluation): string {
-    this.expansions += 1;
-    const exhausted = this.expansions > maxExpansions || this.expandedLength > maxExpandedLength;
+    const { budget } = this;
+    budget.expansions += 1;
+    const exhausted = budget.expansions > maxExpansions || budget.expandedLength > maxExpandedLength;
     if (exhausted || part.depth > maxNesting || evaluation.active.length > maxNesting) {
       const message = `${shorten(part.source)} needs too many steps to expand`;
       throw new TemplateFailure(
@@ -155,7 +176,8 @@ export class TemplateRenderer {
   private addressOf(part: TemplatePart & { kind: 'reference' }, evaluation: Evaluation): string {
     if (part.depth === 1) return part.source.slice(2, -2).trim();
     const failures: TemplateFailure[] = [];
-    const address = this.renderParts(part.inner, evaluation, failures).trim();
+    // One failure below is enough for the one above: all of them would be a tree of failures.
+    const address = this.renderParts(part.inner, evaluation, failures, 1).trim();
     if (failures[0] !== undefined) throw failures[0];
     if (address.includes('{{')) {
       throw new TemplateFailure(
@@ -211,9 +233,9 @@ export class TemplateRenderer {
       );
     }
     if (typeof node.value !== 'string') return String(node.value);
-    this.expandedLength += node.value.length;
+    this.budget.expandedLength += node.value.length;
     const failures: TemplateFailure[] = [];
-    const text = this.renderParts(parseTemplate(node.value), { ...evaluation, active: chain }, failures);
+    const text = this.renderParts(parseTemplate(node.value), { ...evaluation, active: chain }, failures, 1);
     const [failure] = failures;
     if (failure === undefined) return text;
     // The innermost value says enough; a circle names its steps itself.
@@ -243,7 +265,7 @@ export class TemplateRenderer {
       source,
       isHead
         ? `${shorten(source)} is not bound: ${steps[0]} has no ${steps.slice(1).join('.')}`
-        : `${shorten(source)} is not bound${didYouMean(address, [...names, ...agentReferenceNames])}`,
+        : `${shorten(source)} is not bound${names.size > maxSuggestible ? '' : didYouMean(address, [...names, ...agentReferenceNames])}`,
       `pass --bind ${address}=VALUE or add it to bindings: in the file`,
     );
   }

@@ -4,7 +4,7 @@ import { BorealisError } from '../lib/errors.ts';
 import type { JobSubmission } from '../model/job.ts';
 import { type JobKey, jobPath } from '../model/job-key.ts';
 import type { UpdateSettingsInput } from '../model/update.ts';
-import type { Frame } from './bindings.ts';
+import { type Frame, newTemplateBudget } from './bindings.ts';
 import type { SubmissionRules } from './check-submission.ts';
 import { fileSchema } from './job-file.ts';
 import { type ParsedJob, parseJob } from './parse-job.ts';
@@ -127,6 +127,7 @@ function readJobs(
     ),
   );
   const cliBindings: Frame = { kind: 'bindings', names };
+  const budget = newTemplateBudget();
   const jobs = shape.jobs.map(({ node, path }): ParsedJob => {
     if (node.kind !== 'map') {
       const message = `expected a job (a map of fields), got ${describeValue(node)}`;
@@ -137,6 +138,7 @@ function readJobs(
         job: node,
         path,
         fileBindings: shape.bindings,
+        budget,
         cliBindings,
         ...(options.key?.cluster === undefined ? {} : { cluster: options.key.cluster }),
         ...(report.source === undefined ? {} : { text: report.source }),

@@ -43,17 +43,26 @@ interface Variant {
   readonly broken: ReadonlySet<string>;
 }
 
+/** Mistakes of one job that are looked at. */
+const maxIssues = 200;
+/** As many as the schema allows. */
+const maxOverrides = 100;
+
 export function parseJob(input: RenderInput, rules: SubmissionRules): ParsedJob {
   const base = readVariant(input);
   const list = nodeAt(base.tree, ['overrides']);
-  const overrides = (list?.kind === 'list' ? list.items : []).map((_item, index): Override => {
-    const ranges = base.job?.overrides?.[index]?.instances;
-    return {
-      ranges: ranges === undefined ? [] : parseRanges(ranges),
-      path: ['overrides', index, 'instances'],
-      variant: readVariant({ ...input, job: withOverride(input.job, index) }),
-    };
-  });
+  // Each override is the whole job once more: with too much wrong in the job itself they are not looked at.
+  const isHopeless = base.problems.length >= maxIssues;
+  const overrides = (list?.kind === 'list' && !isHopeless ? list.items.slice(0, maxOverrides) : []).map(
+    (_item, index): Override => {
+      const ranges = base.job?.overrides?.[index]?.instances;
+      return {
+        ranges: ranges === undefined ? [] : parseRanges(ranges),
+        path: ['overrides', index, 'instances'],
+        variant: readVariant({ ...input, job: withOverride(input.job, index) }),
+      };
+    },
+  );
   const variants = [base, ...overrides.map(({ variant }) => variant)];
   const problems = variants.flatMap((variant) => variant.problems);
   const { submission, problems: semantic } = assemble(base, overrides, rules);
@@ -114,10 +123,12 @@ function readVariant(input: RenderInput): Variant {
   const depth = input.path.length;
   const broken = new Set(rendered.problems.map((problem) => formatPath(problem.path.slice(depth))));
   const { tree, result } = checkTypes(rendered.job);
-  const issues = (result.error?.issues ?? []).filter(
-    (issue) =>
-      issue.code === 'unrecognized_keys' || !broken.has(formatPath(issue.path as (string | number)[])),
-  );
+  const issues = (result.error?.issues ?? [])
+    .slice(0, maxIssues)
+    .filter(
+      (issue) =>
+        issue.code === 'unrecognized_keys' || !broken.has(formatPath(issue.path as (string | number)[])),
+    );
   const problems = [
     ...rendered.problems,
     ...schemaProblems(fileJobSchema, tree, issues).map((problem) => ({
@@ -136,7 +147,7 @@ function checkTypes(tree: MapNode): { tree: MapNode; result: z.ZodSafeParseResul
   const result = fileJobSchema.safeParse(toValue(tree));
   if (result.success) return { tree, result };
   let coerced = tree;
-  for (const issue of result.error.issues) {
+  for (const issue of result.error.issues.slice(0, maxIssues)) {
     if (issue.code !== 'invalid_type') continue;
     const path = issue.path as (string | number)[];
     const node = nodeAt(tree, path);
@@ -173,12 +184,13 @@ function replaceAt(node: SourceNode, path: ConfigPath, replacement: SourceNode):
 
 function withoutUnknown(tree: SourceNode, error: z.ZodError): SourceNode {
   let cleaned = tree;
-  for (const issue of error.issues) {
+  for (const issue of error.issues.slice(0, maxIssues)) {
     if (issue.code !== 'unrecognized_keys') continue;
     const path = issue.path as (string | number)[];
     const node = nodeAt(cleaned, path);
     if (node?.kind !== 'map') continue;
-    const fields = new Map([...node.fields].filter(([key]) => !issue.keys.includes(key)));
+    const unknown = new Set(issue.keys);
+    const fields = new Map([...node.fields].filter(([key]) => !unknown.has(key)));
     cleaned = replaceAt(cleaned, path, { ...node, fields });
   }
   return cleaned;

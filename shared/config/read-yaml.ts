@@ -5,12 +5,14 @@ import {
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
   type Pair,
   parseDocument,
+  visit,
   type YAMLMap,
 } from 'yaml';
 import type { ConfigPath } from './problem.ts';
@@ -41,6 +43,8 @@ export function readText(text: string, format: 'yaml' | 'json'): SourceText {
   const document = parseDocument(text, {
     lineCounter,
     prettyErrors: false,
+    // The library compares each name with each before it; the reader below does it with a set.
+    uniqueKeys: false,
     // JSON escapes and numbers are a subset of the core schema; json additionally refuses bare words.
     schema: format === 'json' ? 'json' : 'core',
   });
@@ -123,18 +127,33 @@ function jsonErrorAt(text: string): number {
   return end + (/^[ \t\r\n]*/.exec(text.slice(end))?.[0].length ?? 0);
 }
 
+/** What each alias stands for, in one walk: the library's own look-up walks the whole document for each. */
+function aliasTargets(document: Document.Parsed): ReadonlyMap<Alias, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  visit(document, (_key, node) => {
+    if (isAlias(node)) {
+      const target = anchors.get(node.source);
+      if (target !== undefined) targets.set(node, target);
+    } else if (isNode(node) && 'anchor' in node && typeof node.anchor === 'string') {
+      anchors.set(node.anchor, node);
+    }
+  });
+  return targets;
+}
+
 interface KeyPlace {
   readonly keySpan?: Span;
 }
 
 class TreeReader {
   readonly problems: TreeProblem[] = [];
-  private readonly document: Document.Parsed;
+  private readonly targets: ReadonlyMap<Alias, Node>;
   private readonly resolving = new Set<Node>();
   private count = 0;
 
   constructor(document: Document.Parsed) {
-    this.document = document;
+    this.targets = aliasTargets(document);
   }
 
   read(node: unknown, path: ConfigPath, place: KeyPlace): SourceNode | undefined {
@@ -177,7 +196,7 @@ class TreeReader {
   }
 
   private readAlias(alias: Alias, path: ConfigPath, place: KeyPlace): SourceNode | undefined {
-    const target = alias.resolve(this.document);
+    const target = this.targets.get(alias);
     if (target === undefined) return this.refuse(alias, path, `there is no anchor &${alias.source}`);
     if (this.resolving.has(target))
       return this.refuse(alias, path, `anchor &${alias.source} contains itself`);
@@ -190,9 +209,15 @@ class TreeReader {
   private readMap(map: YAMLMap, path: ConfigPath, place: KeyPlace): MapNode {
     const own = new Map<string, SourceNode>();
     const merged = new Map<string, SourceNode>();
+    const seen = new Set<string>();
     for (const pair of map.items as Pair[]) {
       const key = this.readKey(pair, path);
       if (key === undefined) continue;
+      if (seen.has(key) && key !== '<<') {
+        this.refuse(pair.key, [...path, key], `not readable: Map keys must be unique`, 'keep one of the two');
+        continue;
+      }
+      seen.add(key);
       if (key === '<<') {
         for (const [name, node] of this.readMerge(pair.value, path))
           if (!merged.has(name)) merged.set(name, node);
@@ -228,8 +253,8 @@ class TreeReader {
     return fields;
   }
 
-  private refuse(node: unknown, path: ConfigPath, message: string): undefined {
-    this.problems.push({ path, message, ...spanOf(node) });
+  private refuse(node: unknown, path: ConfigPath, message: string, hint?: string): undefined {
+    this.problems.push({ path, message, ...(hint !== undefined && { hint }), ...spanOf(node) });
   }
 }
 

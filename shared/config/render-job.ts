@@ -1,6 +1,6 @@
 // Applies templating to one job's tree: which names each object sees, and where agent-side names may stay.
 import { parseAgentReference } from './agent-template.ts';
-import { type Frame, isReservedName, type Scope, TemplateRenderer } from './bindings.ts';
+import { type Frame, isReservedName, type Scope, type TemplateBudget, TemplateRenderer } from './bindings.ts';
 import type { ConfigPath } from './problem.ts';
 import { startOf } from './schema-problems.ts';
 import type { MapNode, ScalarNode, SourceNode, TreeProblem } from './source-tree.ts';
@@ -12,6 +12,8 @@ export interface RenderInput {
   readonly path: ConfigPath;
   readonly fileBindings: SourceNode | undefined;
   readonly cliBindings: Frame;
+  /** Shared by all jobs of the file. */
+  readonly budget: TemplateBudget;
   /** Used for `{{cluster}}` when the job names none. */
   readonly cluster?: string;
   /** The file's text, to point at a reference inside a value. */
@@ -23,7 +25,7 @@ const text = (value: string): ScalarNode => ({ kind: 'scalar', value });
 /** The job with every client-side reference replaced and its `bindings` taken out. */
 export function renderJob(input: RenderInput): { readonly job: MapNode; readonly problems: TreeProblem[] } {
   const clientNames = new Map<string, SourceNode>();
-  const renderer = new TemplateRenderer(clientNames, input.text);
+  const renderer = new TemplateRenderer(clientNames, input.text, input.budget);
   const virtual: [string, SourceNode][] = [];
   if (!input.job.fields.has('instances')) virtual.push(['instances', { kind: 'scalar', value: 1 }]);
   if (!input.job.fields.has('cluster') && input.cluster !== undefined)

@@ -164,6 +164,9 @@ function describeIssue(issue: Issue, node: SourceNode | undefined): { message: s
   }
 }
 
+/** Unknown fields of one map that are reported. */
+const maxUnknown = 100;
+
 /** Every issue as problems with places. */
 export function schemaProblems(
   schema: z.core.$ZodType,
@@ -175,7 +178,7 @@ export function schemaProblems(
     const node = nodeAt(root, path);
     if (issue.code === 'unrecognized_keys') {
       const allowed = fieldNames(schemaAt(schema, path));
-      return issue.keys.map((key) => ({
+      return issue.keys.slice(0, maxUnknown).map((key) => ({
         path: [...path, key],
         ...keyPlace(node as MapNode | undefined, key),
         ...unknownField(key, allowed),

@@ -1,0 +1,256 @@
+// Hostile requests to the HTTP API: a good request of any route with one to three things about it made bad.
+
+import type { HttpEvent } from '../../functions/middleware/http.ts';
+import { type RouteName, routes } from '../../shared/api/routes.ts';
+import { encodeCursor } from '../../shared/store/read/cursor.ts';
+import { makeConfig } from '../contract/fixtures.ts';
+import { submission } from '../functions/support/world.ts';
+import {
+  below,
+  corrupt,
+  hostileText,
+  hostileValue,
+  type Json,
+  mutate,
+  pick,
+  type Random,
+} from './hostile.ts';
+import type { Installation } from './installation.ts';
+
+export interface HostileRequest {
+  readonly method: string;
+  /** As sent, percent sequences and all. */
+  readonly path: string;
+  readonly query: Readonly<Record<string, string>> | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+  readonly isBase64Encoded: boolean;
+}
+
+type Editable = { -readonly [K in keyof HostileRequest]: HostileRequest[K] };
+
+const methods = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE', 'get', '', 'G\0T'];
+
+export function hostileRequest(random: Random, target: Installation): HostileRequest {
+  const name = pick(random, Object.keys(routes) as RouteName[]);
+  const route = routes[name];
+  const params: Record<string, string> = {
+    ...pick(random, target.jobs),
+    taskId: pick(random, target.taskIds),
+    agentId: pick(random, target.agentIds),
+    updateId: pick(random, [...target.updateIds, 'active', 'latest']),
+  } as unknown as Record<string, string>;
+  if (name === 'createJob' && random() < 0.7) params.name = `new-${below(random, 1e9)}`;
+  let body = goodBody(name, params, random);
+  if (body !== undefined) for (let left = below(random, 4); left > 0; left--) body = mutate(random, body);
+  const request: Editable = {
+    method: route.method,
+    path: route.path.replaceAll(/\{(\w+)\}/g, (_all, param: string) => pathPart(random, params[param] ?? '')),
+    query: goodQuery(random),
+    headers: {
+      'content-type': 'application/json',
+      ...(random() < 0.3 && { 'idempotency-key': idempotencyKey(random) }),
+    },
+    body: body === undefined ? undefined : JSON.stringify(body),
+    isBase64Encoded: false,
+  };
+  spoil(random, request);
+  return request;
+}
+
+/** The event the gateway makes of it. */
+export function eventOf({ method, path, query, headers, body, isBase64Encoded }: HostileRequest): HttpEvent {
+  return {
+    version: '2.0',
+    rawPath: path,
+    rawQueryString: '',
+    headers,
+    ...(query && { queryStringParameters: query }),
+    ...(body !== undefined && { body }),
+    isBase64Encoded,
+    requestContext: {
+      requestId: 'request-1',
+      http: { method, path },
+      authorizer: { iam: { userArn: 'arn:aws:iam::1:user/mallory', userId: 'AIDAMALLORY' } },
+    },
+  } as unknown as HttpEvent;
+}
+
+function pathPart(random: Random, good: string): string {
+  if (random() < 0.85) return encodeURIComponent(good);
+  const bad = hostileText(random);
+  if (random() < 0.5) return bad.replaceAll('/', '%2F');
+  return Array.from(new TextEncoder().encode(bad), (byte) => `%${byte.toString(16).padStart(2, '0')}`).join(
+    '',
+  );
+}
+
+function idempotencyKey(random: Random): string {
+  return random() < 0.5 ? `key-${below(random, 50)}` : hostileText(random);
+}
+
+function goodQuery(random: Random): Record<string, string> | undefined {
+  if (random() < 0.5) return undefined;
+  const query: Record<string, string> = {};
+  for (let left = 1 + below(random, 3); left > 0; left--) {
+    const name = pick(random, [
+      'limit',
+      'cursor',
+      'history',
+      'agents',
+      'pool',
+      'status',
+      'user',
+      'session',
+      'after',
+      hostileText(random),
+    ]);
+    query[name] = pick(random, [
+      '5',
+      'true',
+      cursor(random),
+      hostileText(random),
+      String(hostileValue(random)).slice(0, 5000),
+    ]);
+  }
+  return query;
+}
+
+/** Looks like one that a listing gave out. */
+function cursor(random: Random): string {
+  const part = () =>
+    pick(random, ['JOB#prod/job-1', 'web', 'ROLE#web', 'A#agent-a', '3', hostileText(random)]);
+  if (random() < 0.6) return encodeCursor(Array.from({ length: 1 + below(random, 3) }, part));
+  const json = mutate(random, {
+    after: { state: 'RUNNING', at: 1, instance: 3, generation: 1, taskId: part() },
+    counts: { active: 1, history: 2 },
+    active: 3,
+  });
+  return Buffer.from(JSON.stringify(json)).toString('base64url');
+}
+
+function goodBody(
+  name: RouteName,
+  params: Readonly<Record<string, string>>,
+  random: Random,
+): Json | undefined {
+  const { role = '', environment = '', name: job = '' } = params;
+  const configs = submission({}, { priority: below(random, 9) }).configs;
+  const rich = richConfig();
+  switch (name) {
+    case 'createJob':
+      return {
+        role,
+        environment,
+        name: job,
+        configs: random() < 0.5 ? configs : [{ instances: [[0, 1]], task: rich }],
+      } as unknown as Json;
+    case 'startUpdate':
+    case 'planUpdate':
+      return {
+        change: pick(random, [
+          { kind: 'replace', configs },
+          { kind: 'restart' },
+          { kind: 'add', count: 2 },
+          { kind: 'remove', instances: [[2, 2]] },
+        ]) as unknown as Json,
+        ...(random() < 0.5 && { only: [[0, 1]] as Json }),
+        settings: { strategy: { kind: 'queue', groupSize: 2 }, maxFailedInstances: 1 },
+        ...(name === 'startUpdate' && { message: 'hello', metadata: { ticket: '17' } }),
+      };
+    case 'killJob':
+    case 'restartJob':
+      return { instances: [[0, 1]], message: 'because' };
+    case 'addInstances':
+      return { count: 1, template: 0 };
+    case 'drainAgent':
+      return { deadlineSecs: 60, percentage: 90, settledSecs: 5, reason: 'kernel' };
+    case 'rebindAgent':
+      return { principal: 'AROAEXAMPLE:i-1' };
+    case 'abortUpdate':
+      return { instances: 'hold', message: 'no' };
+    default:
+      return routes[name].method === 'POST' ? { message: 'hm' } : undefined;
+  }
+}
+
+/** A config in which every optional part is there. */
+function richConfig(): object {
+  return makeConfig({
+    contact: 'ops@example.org',
+    metadata: { team: 'web' },
+    constraints: [
+      { kind: 'value', attribute: 'rack', negated: false, values: ['r1', 'r2'] },
+      { kind: 'limit', attribute: 'host', limit: 2 },
+    ],
+    healthCheck: {
+      http: { port: 'http', endpoint: '/health', expectedResponse: 'ok', expectedResponseCode: 0 },
+      initialIntervalSecs: 5,
+      intervalSecs: 5,
+      maxConsecutiveFailures: 0,
+      minConsecutiveSuccesses: 1,
+      timeoutSecs: 1,
+    },
+    partitionPolicy: { reschedule: true, delaySecs: 5 },
+  });
+}
+
+function spoil(random: Random, request: Editable): void {
+  const text = request.body ?? '';
+  switch (below(random, 14)) {
+    case 0:
+      request.body = corrupt(random, text);
+      return;
+    case 1:
+      request.method = pick(random, methods);
+      return;
+    case 2:
+      request.path = corrupt(random, request.path);
+      return;
+    case 3:
+      request.body = Buffer.from(text).toString('base64');
+      request.isBase64Encoded = true;
+      return;
+    case 4:
+      request.isBase64Encoded = true;
+      return;
+    case 5:
+      request.headers = {
+        ...request.headers,
+        'content-type': pick(random, [
+          'text/plain',
+          'application/json; charset=utf-16',
+          '',
+          hostileText(random),
+        ]),
+        'content-encoding': 'gzip',
+      };
+      return;
+    case 6:
+      request.body = Buffer.from(text, 'utf16le').toString('latin1');
+      return;
+    case 7:
+      request.body = `\ufeff${text}`;
+      return;
+    case 8:
+      request.body = pick(random, [
+        '['.repeat(50_000),
+        '{"a":'.repeat(20_000),
+        `${'['.repeat(9000)}${']'.repeat(9000)}`,
+        `"${'x'.repeat(1_048_577)}"`,
+        'null',
+        '""',
+        '0',
+        '[]',
+      ]);
+      return;
+    case 9:
+      request.path = `/${hostileText(random)}`;
+      return;
+    case 10:
+      request.query = { ...request.query, [hostileText(random)]: hostileText(random) };
+      return;
+    default:
+      return;
+  }
+}
