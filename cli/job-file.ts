@@ -22,7 +22,7 @@ function parseBindings(pairs: readonly string[]): Record<string, string> {
     }
     const name = pair.slice(0, at);
     const value = pair.slice(at + 1);
-    if (name in bindings && bindings[name] !== value) {
+    if (Object.hasOwn(bindings, name) && bindings[name] !== value) {
       throw new BorealisError('INVALID_REQUEST', `--bind ${name} is given twice; nothing was done.`);
     }
     bindings[name] = value;

@@ -2,8 +2,9 @@
 // ever wrote, whatever file it is in by now.
 import { constants } from 'node:fs';
 import * as fs from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { rotatedBytesFile } from '../runner/rotating-log.ts';
+import { type InnerDir, openInnerDir } from '../runtime/inner-dir.ts';
 import { processLogDir } from '../runtime/layout.ts';
 
 export interface LogPiece {
@@ -33,10 +34,32 @@ interface Segment {
 
 /** The piece asked for (empty at the end of the log), or undefined if the process has no such run. */
 export async function readLog(query: LogQuery): Promise<LogPiece | undefined> {
-  const dir = processLogDir(query.sandbox, query.process);
-  const run = query.run ?? (await lastRun(dir));
+  const run = query.run ?? (await lastRun(processLogDir(query.sandbox, query.process)));
   if (run === undefined) return undefined;
-  const segments = await listSegments(join(dir, String(run), query.stream));
+  const dir = openRun(query, run);
+  if (!dir) return undefined;
+  try {
+    return await readSegments(await listSegments(join(dir.path, query.stream)), query, run);
+  } finally {
+    dir.close();
+  }
+}
+
+/** The directory of a run, or undefined if there is none (or the task has put something else there). */
+function openRun({ sandbox, process }: LogQuery, run: number): InnerDir | undefined {
+  const names = relative(sandbox, processLogDir(sandbox, process)).split('/');
+  try {
+    return openInnerDir(sandbox, [...names, String(run)], { make: false });
+  } catch {
+    return undefined;
+  }
+}
+
+async function readSegments(
+  segments: readonly Segment[],
+  query: LogQuery,
+  run: number,
+): Promise<LogPiece | undefined> {
   const last = segments.at(-1);
   const first = segments[0];
   if (!last || !first) return undefined;
@@ -76,7 +99,8 @@ async function listOnce(path: string, rotated: number): Promise<Segment[]> {
 }
 
 async function rotatedBytes(path: string): Promise<number> {
-  const text = await fs.readFile(rotatedBytesFile(path), 'utf8').catch(() => '0');
+  const flag = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const text = await fs.readFile(rotatedBytesFile(path), { encoding: 'utf8', flag }).catch(() => '0');
   return Number(text) || 0;
 }
 
@@ -87,7 +111,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
 
 async function readRange(path: string, position: number, length: number): Promise<Buffer> {
   // Never through a link: the task owns this directory and could point it at the agent's own files.
-  const file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const file = await fs.open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const { size } = await file.stat();
     const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)));

@@ -1,8 +1,10 @@
 // Where the output of one run goes: files in the sandbox (rotated or not), the runner's own stdout, both or nowhere
 // (spec/executor.md section 6).
 import * as fs from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { ProcessConfig } from '../../shared/model/task-config.ts';
+import { isDiskFull } from '../runtime/checkpoint.ts';
+import { type InnerDir, openInnerDir } from '../runtime/inner-dir.ts';
 import { processLogDir } from '../runtime/layout.ts';
 import type { Pipe } from './fifo.ts';
 import { openPipes } from './fifo.ts';
@@ -52,8 +54,15 @@ export function openOutput(process: ProcessConfig, run: number, target: OutputTa
     };
   }
   const toFile = logger.destination !== 'console';
-  const dir = toFile ? makeLogDir(process.name, run, target) : '';
-  if (logger.destination === 'file' && logger.mode === 'standard') return directOutput(dir, target);
+  const logDir = toFile ? makeLogDir(process.name, run, target) : undefined;
+  const dir = logDir?.path ?? '';
+  if (logger.destination === 'file' && logger.mode === 'standard') {
+    try {
+      return directOutput(dir, target);
+    } finally {
+      logDir?.close();
+    }
+  }
   const limits = {
     maxBytes: logger.mode === 'rotate' ? logger.rotateSizeMb * mib : 0,
     backups: logger.rotateBackups,
@@ -64,7 +73,7 @@ export function openOutput(process: ProcessConfig, run: number, target: OutputTa
   const ends = pipes.map((pipe, i) =>
     pump(pipe, logs[i], logger.destination === 'file' ? undefined : i + 1, target),
   );
-  const closed = Promise.all(ends);
+  const closed = Promise.all(ends).finally(() => logDir?.close());
   return {
     closed,
     stdio: pipes.map((pipe) => pipe.childFd),
@@ -120,16 +129,15 @@ function pump(
   });
 }
 
-/** Makes `.logs/<process>/<run>`; refuses where the task has put a symbolic link in the way. */
-function makeLogDir(process: string, run: number, target: OutputTarget): string {
-  const parent = processLogDir(target.sandbox, process);
-  const dir = join(parent, String(run));
-  for (const each of [dirname(parent), parent, dir]) {
-    fs.mkdirSync(each, { recursive: true });
-    if (!fs.lstatSync(each).isDirectory())
-      throw new Error(`${each} is a symbolic link; logs are not written`);
+/** Makes `.logs/<process>/<run>` and keeps it open; refuses where the task has put a symbolic link in the way. */
+function makeLogDir(process: string, run: number, target: OutputTarget): InnerDir {
+  const names = relative(target.sandbox, processLogDir(target.sandbox, process)).split('/');
+  try {
+    return openInnerDir(target.sandbox, [...names, String(run)], { make: true });
+  } catch (error) {
+    if (isDiskFull(error as Error)) throw error;
+    throw new Error('the directory of its logs is not one any more; logs are not written', { cause: error });
   }
-  return dir;
 }
 
 function giveTo(target: OutputTarget, fd: number): void {

@@ -1,6 +1,7 @@
 // One log stream of a process on disk: appended to, rotated by size with a number of backups (spec/executor.md
 // section 6). A write that brings the file to the size shifts .1 -> .2 ..., the file -> .1, and begins a new one.
 import * as fs from 'node:fs';
+import { openOwnFile } from '../runtime/inner-dir.ts';
 
 export interface RotationLimits {
   /** Bytes at which the file is rotated; 0 = never. */
@@ -72,13 +73,16 @@ export class RotatingLog {
     fs.closeSync(this.#fd);
     this.#fd = fresh;
     this.#size = 0;
-    fs.writeFileSync(rotatedBytesFile(this.path), String(this.#rotatedBytes));
+    const { O_WRONLY, O_CREAT } = fs.constants;
+    const count = openOwnFile(rotatedBytesFile(this.path), O_WRONLY | O_CREAT);
+    fs.ftruncateSync(count);
+    fs.writeSync(count, String(this.#rotatedBytes));
+    fs.closeSync(count);
   }
 }
 
 /** Opens a log; never through a symbolic link, since the sandbox belongs to the task and the runner may be root. */
 export function openForAppend(path: string): number {
-  const flags =
-    fs.constants.O_WRONLY | fs.constants.O_APPEND | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW;
-  return fs.openSync(path, flags, 0o644);
+  const { O_WRONLY, O_APPEND, O_CREAT } = fs.constants;
+  return openOwnFile(path, O_WRONLY | O_APPEND | O_CREAT);
 }

@@ -79,10 +79,13 @@ function toEntry(message: OutgoingMessage, index: number): SendMessageBatchReque
 }
 
 /** SQS takes no control characters but tab and line ends, and no empty values. */
-function attributesOf(attributes: Readonly<Record<string, string>>): Record<string, MessageAttributeValue> {
+export function attributesOf(
+  attributes: Readonly<Record<string, string>>,
+): Record<string, MessageAttributeValue> {
   return Object.fromEntries(
     Object.entries(attributes).map(([name, value]) => {
-      const StringValue = value.replaceAll(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, '?') || '-';
+      // A text that was cut may end in half a character.
+      const StringValue = value.toWellFormed().replaceAll(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, '?') || '-';
       return [name, { DataType: 'String', StringValue }];
     }),
   );

@@ -62,7 +62,7 @@ function detailOf(
     from,
     ...namesSchema.parse(detail),
     code: error.code,
-    message: error.message.slice(0, maxReasonLength),
+    message: error.message.slice(0, maxReasonLength).toWellFormed(),
     at: new Date(clock()).toISOString(),
   };
 }

@@ -1,6 +1,7 @@
 // Updates at the API: what a caller asks for, and views of what is stored (spec/updates.md, client-and-ui.md section 3).
 // Ranges of instances are inclusive pairs, times are ISO 8601, durations milliseconds.
 import * as z from 'zod';
+import { boundedMap } from '../model/bounded-map.ts';
 import { jobSubmissionSchema, maxInstances } from '../model/job.ts';
 import { identifierSchema, instanceRangeSchema, jobKeySchema } from '../model/job-key.ts';
 import { pendingReasonSchema } from '../model/reason.ts';
@@ -58,7 +59,7 @@ const planBodySchema = z.strictObject({
 const startBodySchema = planBodySchema.extend({
   message,
   /** Free labels, kept with the update. */
-  metadata: z.record(z.string().min(1).max(128), z.string().max(1024)).optional(),
+  metadata: boundedMap(z.string().min(1).max(128), z.string().max(1024), 256).optional(),
 });
 
 export type UpdateBody = z.infer<typeof planBodySchema>;
@@ -229,6 +230,7 @@ const filters = {
   /** Comma list of status names. */
   status: z
     .string()
+    .max(512)
     .regex(new RegExp(`^(?:${updateStatuses.join('|')})(?:,(?:${updateStatuses.join('|')}))*$`))
     .optional(),
   user: z.string().max(512).optional(),

@@ -1,6 +1,7 @@
 // The job file as people write it: friendly names and units, every field strict. Its conversion to the stored model is in
 // to-submission.ts; docs/reference/job-file.md explains each field, and the JSON Schema for editors is generated from here.
 import * as z from 'zod';
+import { boundedMap } from '../model/bounded-map.ts';
 import { maxInstances } from '../model/job.ts';
 import { identifierSchema } from '../model/job-key.ts';
 import { resourcesSchema } from '../model/resources.ts';
@@ -22,9 +23,12 @@ const bindings = z
   .optional()
   .describe('Names for {{name}} in this object and everything in it; the closest binding wins.');
 
-const size = z.string().refine((text) => parseSizeMb(text) !== undefined, {
-  error: 'not a size of at least 1 MiB; write for example 512MB or 1.5GiB',
-});
+const size = z
+  .string()
+  .max(32)
+  .refine((text) => parseSizeMb(text) !== undefined, {
+    error: 'not a size of at least 1 MiB; write for example 512MB or 1.5GiB',
+  });
 
 const resourcesFileSchema = z.strictObject({
   cpu: z.number().min(0.001).max(1024).describe('Cores; 0.5 is half a core.'),
@@ -96,22 +100,25 @@ const lifecycleFileSchema = z.strictObject({
   http: httpLifecycleSchema.optional().describe('Requests sent before SIGTERM when the task is killed.'),
 });
 
-const ranges = z.string().superRefine((text, context) => {
-  try {
-    parseRanges(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
-  }
-});
+const ranges = z
+  .string()
+  .max(4096)
+  .superRefine((text, context) => {
+    try {
+      parseRanges(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    }
+  });
 
-const fileConstraintsSchema = z
-  .record(z.string().min(1).max(128), z.string().max(17_000))
-  .superRefine((constraints, context) => {
+const fileConstraintsSchema = boundedMap(z.string().min(1).max(128), z.string().max(17_000), 32).superRefine(
+  (constraints, context) => {
     for (const [attribute, text] of Object.entries(constraints)) {
       const parsed = parseConstraint(attribute, text);
       if ('error' in parsed) context.addIssue({ code: 'custom', path: [attribute], message: parsed.error });
     }
-  });
+  },
+);
 
 /** One job of a file, before conversion. */
 export const fileJobSchema = z.strictObject({

@@ -1,13 +1,15 @@
 // An agent: a machine that registers an offer and runs tasks; and its ledger, what is free on it.
 import * as z from 'zod';
+import { boundedMap } from './bounded-map.ts';
 import { capacitySchema, gpuDeviceSchema } from './resources.ts';
 
 export const agentIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$/);
 
 /** Attribute name -> values, such as host, rack, dedicated, gpu-model (spec/scheduling.md section 3). */
-const attributesSchema = z.record(
+const attributesSchema = boundedMap(
   z.string().min(1).max(128),
   z.array(z.string().min(1).max(255)).min(1).max(32),
+  256,
 );
 export type Attributes = z.infer<typeof attributesSchema>;
 

@@ -1,6 +1,7 @@
 // The immutable description of one task: what runs, what it needs, how its health is judged. Stored once per content
 // (config id = hash) and shared by every instance that runs it. Field meanings: spec/config.md sections 2-7.
 import * as z from 'zod';
+import { boundedMap } from './bounded-map.ts';
 import { resourcesSchema } from './resources.ts';
 
 /** A process name: no leading dot, no slash (spec/config.md section 4). */
@@ -36,10 +37,10 @@ export const healthCheckSchema = z.strictObject({
   /** Exactly one of http and shell; shell wins in Aurora, here naming both is refused. */
   http: z
     .strictObject({
-      port: z.string().default('health'),
-      endpoint: z.string().startsWith('/').default('/health'),
+      port: z.string().max(64).default('health'),
+      endpoint: z.string().startsWith('/').max(1024).default('/health'),
       /** Compared trimmed and lower-cased; empty = any body. */
-      expectedResponse: z.string().default('ok'),
+      expectedResponse: z.string().max(1024).default('ok'),
       /** 0 = any. */
       expectedResponseCode: z.number().int().min(0).max(599).default(0),
     })
@@ -55,9 +56,9 @@ export type HealthCheckConfig = z.infer<typeof healthCheckSchema>;
 
 /** HTTP steps of the kill escalation (spec/executor.md section 8). */
 export const httpLifecycleSchema = z.strictObject({
-  port: z.string().default('health'),
-  gracefulShutdownEndpoint: z.string().startsWith('/').default('/quitquitquit'),
-  shutdownEndpoint: z.string().startsWith('/').default('/abortabortabort'),
+  port: z.string().max(64).default('health'),
+  gracefulShutdownEndpoint: z.string().startsWith('/').max(1024).default('/quitquitquit'),
+  shutdownEndpoint: z.string().startsWith('/').max(1024).default('/abortabortabort'),
   gracefulShutdownWaitSecs: z.number().min(0).max(300).default(5),
   shutdownWaitSecs: z.number().min(0).max(300).default(5),
 });
@@ -99,7 +100,7 @@ export const taskConfigSchema = z.strictObject({
   /** The pool of agents (one matcher each) this task goes to. */
   pool: z.string().regex(/^[\w-]{1,64}$/),
   contact: z.string().max(255).optional(),
-  metadata: z.record(z.string().min(1).max(128), z.string().max(1024)),
+  metadata: boundedMap(z.string().min(1).max(128), z.string().max(1024), 256),
   resources: resourcesSchema,
   /** Processes that may fail for good before the task fails; 0 = never. */
   maxFailures: z.number().int().min(0),
@@ -109,7 +110,7 @@ export const taskConfigSchema = z.strictObject({
   finalizationWaitSecs: z.number().min(0).max(3600),
   processes: z.array(processSchema).min(1).max(128),
   /** Each list runs its processes one after another. */
-  ordering: z.array(z.array(processNameSchema).min(2)).max(256),
+  ordering: z.array(z.array(processNameSchema).min(2).max(128)).max(256),
   healthCheck: healthCheckSchema.optional(),
   /** Absent = no HTTP steps before SIGTERM. */
   httpLifecycle: httpLifecycleSchema.optional(),

@@ -3,6 +3,7 @@
 import type { SQSRecord } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAdmission } from '../../functions/api/admission.ts';
+import { attributesOf } from '../../functions/clients/message-port.ts';
 import { type CommandDeps, processCommands } from '../../functions/commands/process-commands.ts';
 import { createConfigCache } from '../../functions/launch.ts';
 import type { OutgoingMessage } from '../../functions/ports.ts';
@@ -70,10 +71,7 @@ function hostileMessage(random: Random): SQSRecord {
     version: '0',
     id: hostileTextOr(random, `event-${below(random, 1e9)}`),
     'detail-type': hostileTextOr(random, 'Borealis Command'),
-    source: hostileTextOr(
-      random,
-      `borealis/${String(role).slice(0, 300)}/${String(environment).slice(0, 300)}`,
-    ),
+    source: hostileTextOr(random, `borealis/${textOf(role)}/${textOf(environment)}`),
     account: hostileTextOr(random, '123456789012'),
     detail,
   } as Json;
@@ -85,6 +83,7 @@ function hostileMessage(random: Random): SQSRecord {
   } as unknown as SQSRecord;
 }
 
+const textOf = (value: Json) => (typeof value === 'string' ? value.slice(0, 300) : 'x');
 const hostileTextOr = (random: Random, good: string) => (random() < 0.9 ? good : hostileText(random));
 /** The queue would not have taken other characters in the first place. */
 const sqsText = (text: string) =>
@@ -92,8 +91,9 @@ const sqsText = (text: string) =>
 
 /** What SQS and EventBridge ask of what they are given. */
 function checkTold(message: OutgoingMessage): void {
-  const { body, attributes = {} } = message;
-  const parts = [body, ...Object.values(attributes)];
+  const { body } = message;
+  const attributes = attributesOf(message.attributes ?? {});
+  const parts = [body, ...Object.values(attributes).map(({ StringValue = '' }) => StringValue)];
   for (const part of parts) {
     if (part === '') throw new Error('an empty body or attribute is refused by the queue');
     if (part !== sqsText(part)) throw new Error(`the queue refuses ${JSON.stringify(part.slice(0, 100))}`);

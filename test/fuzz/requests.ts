@@ -29,10 +29,18 @@ export interface HostileRequest {
 
 type Editable = { -readonly [K in keyof HostileRequest]: HostileRequest[K] };
 
-const methods = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE', 'get', '', 'G\0T'];
+const methods = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS', 'TRACE', 'get', 'G\0T'];
+
+/** Routes that take much are tried more often. */
+const weighted: readonly RouteName[] = [
+  ...(Object.keys(routes) as RouteName[]),
+  ...Array.from({ length: 10 }, (): RouteName => 'createJob'),
+  ...Array.from({ length: 5 }, (): RouteName => 'startUpdate'),
+  ...Array.from({ length: 5 }, (): RouteName => 'planUpdate'),
+];
 
 export function hostileRequest(random: Random, target: Installation): HostileRequest {
-  const name = pick(random, Object.keys(routes) as RouteName[]);
+  const name = pick(random, weighted);
   const route = routes[name];
   const params: Record<string, string> = {
     ...pick(random, target.jobs),
@@ -46,7 +54,7 @@ export function hostileRequest(random: Random, target: Installation): HostileReq
   const request: Editable = {
     method: route.method,
     path: route.path.replaceAll(/\{(\w+)\}/g, (_all, param: string) => pathPart(random, params[param] ?? '')),
-    query: goodQuery(random),
+    query: route.method === 'GET' || random() < 0.05 ? goodQuery(random) : undefined,
     headers: {
       'content-type': 'application/json',
       ...(random() < 0.3 && { 'idempotency-key': idempotencyKey(random) }),
@@ -110,7 +118,7 @@ function goodQuery(random: Random): Record<string, string> | undefined {
       'true',
       cursor(random),
       hostileText(random),
-      String(hostileValue(random)).slice(0, 5000),
+      JSON.stringify(hostileValue(random)).slice(0, 5000),
     ]);
   }
   return query;
