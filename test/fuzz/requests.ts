@@ -145,41 +145,35 @@ function goodBody(
   const { role = '', environment = '', name: job = '' } = params;
   const configs = submission({}, { priority: below(random, 9) }).configs;
   const rich = richConfig();
-  switch (name) {
-    case 'createJob':
-      return {
-        role,
-        environment,
-        name: job,
-        configs: random() < 0.5 ? configs : [{ instances: [[0, 1]], task: rich }],
-      } as unknown as Json;
-    case 'startUpdate':
-    case 'planUpdate':
-      return {
-        change: pick(random, [
-          { kind: 'replace', configs },
-          { kind: 'restart' },
-          { kind: 'add', count: 2 },
-          { kind: 'remove', instances: [[2, 2]] },
-        ]) as unknown as Json,
-        ...(random() < 0.5 && { only: [[0, 1]] as Json }),
-        settings: { strategy: { kind: 'queue', groupSize: 2 }, maxFailedInstances: 1 },
-        ...(name === 'startUpdate' && { message: 'hello', metadata: { ticket: '17' } }),
-      };
-    case 'killJob':
-    case 'restartJob':
-      return { instances: [[0, 1]], message: 'because' };
-    case 'addInstances':
-      return { count: 1, template: 0 };
-    case 'drainAgent':
-      return { deadlineSecs: 60, percentage: 90, settledSecs: 5, reason: 'kernel' };
-    case 'rebindAgent':
-      return { principal: 'AROAEXAMPLE:i-1' };
-    case 'abortUpdate':
-      return { instances: 'hold', message: 'no' };
-    default:
-      return routes[name].method === 'POST' ? { message: 'hm' } : undefined;
-  }
+  const update = {
+    change: pick(random, [
+      { kind: 'replace', configs },
+      { kind: 'restart' },
+      { kind: 'add', count: 2 },
+      { kind: 'remove', instances: [[2, 2]] },
+    ]),
+    ...(random() < 0.5 && { only: [[0, 1]] }),
+    settings: { strategy: { kind: 'queue', groupSize: 2 }, maxFailedInstances: 1 },
+  };
+  const someInstances = { instances: [[0, 1]], message: 'because' };
+  const bodies: Partial<Record<RouteName, object>> = {
+    createJob: {
+      role,
+      environment,
+      name: job,
+      configs: random() < 0.5 ? configs : [{ instances: [[0, 1]], task: rich }],
+    },
+    planUpdate: update,
+    startUpdate: { ...update, message: 'hello', metadata: { ticket: '17' } },
+    killJob: someInstances,
+    restartJob: someInstances,
+    addInstances: { count: 1, template: 0 },
+    drainAgent: { deadlineSecs: 60, percentage: 90, settledSecs: 5, reason: 'kernel' },
+    rebindAgent: { principal: 'AROAEXAMPLE:i-1' },
+    abortUpdate: { instances: 'hold', message: 'no' },
+  };
+  if (routes[name].method === 'GET') return undefined;
+  return JSON.parse(JSON.stringify(bodies[name] ?? { message: 'hm' })) as Json;
 }
 
 /** A config in which every optional part is there. */
