@@ -275,7 +275,7 @@ const cases: readonly (readonly [name: string, text: string, expected: readonly 
     `${job}__proto__: {x: 1}\n`,
     ['9:1 __proto__ | __proto__ is not allowed as a name'],
   ],
-  ['a field given twice', `${job}name: b\n`, ['9:1  | not readable: Map keys must be unique']],
+  ['a field given twice', `${job}name: b\n`, ['9:1 name | not readable: Map keys must be unique']],
   ['an unquoted !', `${job}constraints:\n  rack: !a\n`, ['10:9  | not readable: Unresolved tag: !a']],
   ['two documents', `${job}---\n${job}`, ['9:1  | the file holds more than one document (---)']],
   ['an unknown anchor', `${job}contact: *me\n`, ['9:10 contact | there is no anchor &me']],
