@@ -208,11 +208,10 @@ function missingFrom(history: History, { strikes, faults }: Done, isEmbedded: bo
       accepted.includes(kind as 'add'),
     ),
     'tasks that started': history.runs.length >= 10,
-    'an agent killed': strikes.kill > 0,
-    'an agent paused': strikes.pause > 0,
+    'an agent killed or paused': strikes.kill + strikes.pause > 0,
     ...(isEmbedded && {
       'an engine killed': strikes.engine > 0,
-      'functions that failed': (faults?.before ?? 0) + (faults?.after ?? 0) > 0,
+      'functions struck': Object.values(faults ?? {}).some((count) => count > 0),
     }),
   };
   return Object.keys(wanted).filter((what) => !wanted[what]);
