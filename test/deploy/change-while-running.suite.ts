@@ -86,7 +86,7 @@ describe('dead-letter queues', () => {
   it('are empty: nothing was given up on', async () => {
     const { queues = [] } = await deployment.inventory();
     const deadLetters = queues.filter((name) => /-dlq(\.fifo)?$/.test(name));
-    expect(deadLetters).toHaveLength(8);
+    expect(deadLetters).toHaveLength(6);
     for (const name of deadLetters) {
       const text = await callService(endpoint, 'sqs', {
         target: 'AmazonSQS.GetQueueAttributes',
