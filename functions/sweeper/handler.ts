@@ -2,7 +2,9 @@
 import { parseEnv, sweeperEnvSchema } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
 import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
+import { type SweepRound, sweepRoundSchema } from '../../shared/model/wake.ts';
 import { dueShards } from '../../shared/store/keys.ts';
+import { createLambdaClient, createStartFunction } from '../clients/invocation-port.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
@@ -15,6 +17,7 @@ import { type SweepReport, sweep } from './sweep.ts';
 export function createHandler(environment: Environment) {
   const env = parseEnv(sweeperEnvSchema, environment);
   const { logger, metrics, log, meter } = createTelemetry('sweeper', env.BOREALIS_CLUSTER);
+  const start = createStartFunction(createLambdaClient());
   const deps = {
     store: createStore(env, 'sweeper'),
     shards: dueShards,
@@ -22,6 +25,7 @@ export function createHandler(environment: Environment) {
     matcherQueueUrl: env.MATCHER_QUEUE_URL,
     jobsQueueUrl: env.JOBS_QUEUE_URL,
     timersQueueUrl: env.TIMERS_QUEUE_URL,
+    again: (round: SweepRound) => start(env.SWEEPER_FUNCTION, round),
     workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
@@ -29,9 +33,10 @@ export function createHandler(environment: Environment) {
     meter,
     ...platform,
   };
-  return workerChain<unknown, SweepReport>(logger, metrics, (_event, context) =>
-    sweep(() => context.getRemainingTimeInMillis(), deps),
-  );
+  return workerChain<unknown, SweepReport>(logger, metrics, (event, context) => {
+    const round = sweepRoundSchema.safeParse(event);
+    return sweep(() => context.getRemainingTimeInMillis(), deps, round.data);
+  });
 }
 
 export const handler = lazyHandler(createHandler);

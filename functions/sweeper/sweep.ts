@@ -1,44 +1,38 @@
 // The safety net, every minute: ends what overstayed a transient state, frees what was held back long enough, and wakes
 // pools in which tasks wait and jobs that were accepted but not carried out; gives updates that lost their execution
-// another. Costs what is overdue, not what exists (design D8).
-import { isSilenceEvidence } from '../../shared/domain/agent/evidence.ts';
-import { applyTransition } from '../../shared/domain/task/apply.ts';
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
-import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
-import type { Task } from '../../shared/model/task.ts';
+// another; looks over some ledgers. Costs what is overdue, not what exists (design D8). What it has no time for it goes
+// on with at once, in another invocation of itself.
+import type { SweepRound } from '../../shared/model/wake.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
-import type { SetAside, Store, TransitionWrite } from '../../shared/store/port.ts';
+import type { Store, SweepLease } from '../../shared/store/port.ts';
 import { matcherWake, reconcileWake } from '../messages.ts';
 import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
+import { type AuditDeps, auditLedgers } from './audit-ledgers.ts';
+import { type ContinuationDeps, handOver, heldShards, takeRound } from './continuation.ts';
+import { createEvidence, emptyReport, type OverdueDeps, type ShardReport, sweepShard } from './overdue.ts';
 import { sweepUpdates, type UpdateSweepDeps } from './sweep-updates.ts';
 import { type DrainerWakeDeps, wakeDrainer } from './wake-drainer.ts';
 
-export interface SweeperDeps extends DrainerWakeDeps {
+export interface SweeperDeps extends DrainerWakeDeps, OverdueDeps, ContinuationDeps, AuditDeps {
   readonly store: DrainerWakeDeps['store'] &
     UpdateSweepDeps['store'] &
-    Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'pendingPools' | 'listUnreconciled' | 'getRoster'>;
+    OverdueDeps['store'] &
+    ContinuationDeps['store'] &
+    AuditDeps['store'] &
+    Pick<Store, 'pendingPools' | 'listUnreconciled'>;
   /** Shards of the deadline index. */
   readonly shards: number;
   readonly messages: MessagePort;
   readonly matcherQueueUrl: string;
   readonly jobsQueueUrl: string;
   readonly workflows: UpdateSweepDeps['workflows'];
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
   readonly log: Log;
   readonly meter: MetricPort;
 }
 
-const pageSize = 500;
+const wakesAtOnce = 500;
 const shardsAtOnce = 4;
-const defersAtOnce = 16;
-/** Leave the rest to the next minute when less time than this is left, milliseconds. */
-const reserveMs = 5_000;
 
 export interface SweepReport {
   /** Ended as LOST because a state lasted too long. */
@@ -54,14 +48,23 @@ export interface SweepReport {
   readonly jobsWoken: number;
   /** Updates that should have an execution and had none. */
   readonly updatesRestarted: number;
+  /** Ledgers that said more than their tasks hold and were set right. */
+  readonly ledgersHealed: number;
   readonly complete: boolean;
+  /** Another invocation goes on with what was not complete. */
+  readonly continued: boolean;
 }
 
 /**
- * One sweep. Pools are woken first, so that a long sweep never delays them. Each part is tried whatever became of the
- * others, for none of them can be done by anybody else; the first failure is thrown at the end.
+ * One sweep, or one more round of it (`round`). Pools are woken first, so that a long sweep never delays them. Each part
+ * is tried whatever became of the others, for none of them can be done by anybody else; the first failure is thrown at
+ * the end.
  */
-export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Promise<SweepReport> {
+export async function sweep(
+  remainingMs: RemainingTime,
+  deps: SweeperDeps,
+  round?: SweepRound,
+): Promise<SweepReport> {
   const failures: unknown[] = [];
   const attempt = async <T>(what: string, work: Promise<T>, otherwise: T): Promise<T> => {
     try {
@@ -72,41 +75,94 @@ export async function sweep(remainingMs: RemainingTime, deps: SweeperDeps): Prom
       return otherwise;
     }
   };
-  const shards = Array.from({ length: deps.shards }, (_, shard) => shard);
+  const held = round && (await takeRound(round, remainingMs, deps));
+  if (round && !held) {
+    deps.log.info('this round of a sweep is not to be made (any more)', { id: round.id, round: round.round });
+    return reportOf([], nothing, false);
+  }
+  const woken = round ? nothing : await wakeAll(attempt, deps);
+  const shards = await attempt('reading the lease', shardsFor(held, deps), allShards(deps));
+  const swept = await sweepOverdue(shards, remainingMs, attempt, deps);
+  const unfinished = swept.filter(({ complete }) => !complete).map(({ shard }) => shard);
+  // What failed is not continued: it would most likely fail again at once.
+  const isShort = unfinished.length > 0 && failures.length === 0;
+  const continued = await attempt('handing over', handOver(isShort ? unfinished : [], held, deps), false);
+  const ledgersHealed =
+    round || unfinished.length > 0 ? 0 : await attempt('auditing ledgers', auditLedgers(deps), 0);
+  const report = reportOf(swept, { ...woken, ledgersHealed }, continued);
+  tell(report, swept, deps);
+  if (failures.length > 0) throw failures[0];
+  return report;
+}
+
+type Attempt = <T>(what: string, work: Promise<T>, otherwise: T) => Promise<T>;
+type Counts = Pick<SweepReport, 'poolsWoken' | 'jobsWoken' | 'updatesRestarted' | 'ledgersHealed'>;
+
+const nothing: Counts = { poolsWoken: 0, jobsWoken: 0, updatesRestarted: 0, ledgersHealed: 0 };
+
+async function wakeAll(attempt: Attempt, deps: SweeperDeps): Promise<Counts> {
+  const shards = allShards(deps);
   const poolsWoken = await attempt('waking pools', wakePools(deps), 0);
   const jobsWoken = await attempt('waking jobs', wakeJobs(shards, deps), 0);
   await attempt('waking the drainer', wakeDrainer(deps), undefined);
   const updatesRestarted = await attempt('looking after updates', sweepUpdates(shards, deps), 0);
+  return { ...nothing, poolsWoken, jobsWoken, updatesRestarted };
+}
+
+function allShards({ shards }: SweeperDeps): number[] {
+  return Array.from({ length: shards }, (_, shard) => shard);
+}
+
+/** Those of this round, or all that no continued sweep is at work on. */
+async function shardsFor(held: SweepLease | undefined, deps: SweeperDeps): Promise<readonly number[]> {
+  if (held) return held.shards;
+  const taken = await heldShards(deps);
+  return allShards(deps).filter((shard) => !taken.has(shard));
+}
+
+async function sweepOverdue(
+  shards: readonly number[],
+  remainingMs: RemainingTime,
+  attempt: Attempt,
+  deps: SweeperDeps,
+): Promise<ShardReport[]> {
   const evidence = createEvidence(deps);
   const aside = tellAside(deps.log, () => deps.meter.count('UnreadableRows', 1));
-  const swept = await mapLimit(shards, shardsAtOnce, (shard) => {
-    const report: ShardReport = { lost: 0, released: 0, deferred: 0, held: 0, lagMs: 0, complete: false };
-    const sweeping = sweepShard(shard, report, remainingMs, { ...deps, evidence, aside });
+  return mapLimit(shards, shardsAtOnce, (shard) => {
+    const report = emptyReport(shard);
+    const sweeping = sweepShard(report, remainingMs, { ...deps, evidence, aside });
     return attempt(`sweeping shard ${shard}`, sweeping, report);
   });
-  const report: SweepReport = {
-    timedOut: swept.reduce((sum, { lost }) => sum + lost, 0),
-    released: swept.reduce((sum, { released }) => sum + released, 0),
-    deferred: swept.reduce((sum, { deferred }) => sum + deferred, 0),
-    held: swept.reduce((sum, { held }) => sum + held, 0),
-    poolsWoken,
-    jobsWoken,
-    updatesRestarted,
+}
+
+function reportOf(swept: readonly ShardReport[], counts: Counts, continued: boolean): SweepReport {
+  const sum = (count: (shard: ShardReport) => number): number =>
+    swept.reduce((total, shard) => total + count(shard), 0);
+  return {
+    timedOut: sum(({ lost }) => lost),
+    released: sum(({ released }) => released),
+    deferred: sum(({ deferred }) => deferred),
+    held: sum(({ held }) => held),
+    ...counts,
     complete: swept.every(({ complete }) => complete),
+    continued,
   };
-  deps.log.info('swept', { ...report });
-  deps.meter.count('TimedOutTasks', report.timedOut);
-  if (updatesRestarted > 0) deps.meter.count('UpdatesRestarted', updatesRestarted);
+}
+
+function tell(report: SweepReport, swept: readonly ShardReport[], { log, meter }: SweeperDeps): void {
+  log.info('swept', { ...report });
+  meter.count('TimedOutTasks', report.timedOut);
+  meter.count('UpdatesRestarted', report.updatesRestarted);
+  meter.count('LedgersHealed', report.ledgersHealed);
+  meter.count('SweepsContinued', report.continued ? 1 : 0);
+  meter.count('TimeoutsHeld', report.held);
   if (report.held > 0) {
-    deps.meter.count('TimeoutsHeld', report.held);
-    deps.log.warn('tasks are overdue, but reports were held up lately; they get time to arrive', {
+    log.warn('tasks are overdue, but reports were held up lately; they get time to arrive', {
       held: report.held,
     });
   }
   const lagMs = Math.max(0, ...swept.map((shard) => shard.lagMs));
-  if (lagMs > 0) deps.meter.millis('SweepLag', lagMs);
-  if (failures.length > 0) throw failures[0];
-  return report;
+  if (lagMs > 0) meter.millis('SweepLag', lagMs);
 }
 
 async function wakePools(deps: SweeperDeps): Promise<number> {
@@ -117,101 +173,8 @@ async function wakePools(deps: SweeperDeps): Promise<number> {
 
 async function wakeJobs(shards: readonly number[], deps: SweeperDeps): Promise<number> {
   const jobs = await mapLimit(shards, shardsAtOnce, (shard) =>
-    deps.store.listUnreconciled(shard, deps.clock(), pageSize),
+    deps.store.listUnreconciled(shard, deps.clock(), wakesAtOnce),
   );
   await deps.messages.send(deps.jobsQueueUrl, jobs.flat().map(reconcileWake));
   return jobs.flat().length;
-}
-
-interface ShardReport {
-  lost: number;
-  released: number;
-  deferred: number;
-  held: number;
-  /** How overdue the most overdue task was, milliseconds. */
-  lagMs: number;
-  complete: boolean;
-}
-
-async function sweepShard(
-  shard: number,
-  report: ShardReport,
-  remainingMs: RemainingTime,
-  deps: ShardDeps,
-): Promise<ShardReport> {
-  while (remainingMs() > reserveMs) {
-    let left = 0;
-    const aside: SetAside = (row) => {
-      left++;
-      deps.aside(row);
-    };
-    const due = await deps.store.listDue(shard, deps.clock(), pageSize, aside);
-    const moved = await sweepPage(due, report, deps);
-    // Without progress the same page would come again; what is stuck here is looked at in the next sweep.
-    if (due.length + left < pageSize || moved === 0) {
-      report.complete = true;
-      break;
-    }
-  }
-  return report;
-}
-
-async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardDeps): Promise<number> {
-  const now = deps.clock();
-  const writes: TransitionWrite[] = [];
-  const early: Task[] = [];
-  for (const task of due) {
-    const write = overdueWrite(task, now, deps);
-    if (!write) {
-      early.push(task);
-      continue;
-    }
-    // Being held back too long needs no report to be seen; all other deadlines wait for one.
-    if (write.next?.state !== 'PENDING' && !(await deps.evidence())) {
-      report.held++;
-      continue;
-    }
-    writes.push(write);
-    report.lagMs = Math.max(report.lagMs, now - (task.deadlineAt ?? now));
-  }
-  const [outcomes] = await Promise.all([
-    writes.length === 0 ? [] : deps.store.transitionAll(writes),
-    mapLimit(early, defersAtOnce, (task) => deps.store.deferDue(task)),
-  ]);
-  const lost: string[] = [];
-  for (const [index, { kind }] of outcomes.entries()) {
-    const write = writes[index];
-    if (kind !== 'committed' || !write) continue;
-    if (write.next?.state === 'PENDING') report.released++;
-    else lost.push(write.task.taskId);
-  }
-  report.lost += lost.length;
-  if (lost.length > 0) deps.log.warn('tasks timed out', { taskIds: lost });
-  report.deferred += early.length;
-  return early.length + outcomes.filter(({ kind }) => kind === 'committed').length;
-}
-
-interface ShardDeps extends SweeperDeps {
-  /** May a task that has not reported be given up? Read when first asked. */
-  readonly evidence: () => Promise<boolean>;
-  readonly aside: SetAside;
-}
-
-function createEvidence({ store, clock }: SweeperDeps): () => Promise<boolean> {
-  let asked: Promise<boolean> | undefined;
-  return () => {
-    asked ??= store.getRoster().then((roster) => isSilenceEvidence(roster, clock()));
-    return asked;
-  };
-}
-
-/** The write an overdue task needs; undefined if its row says it is not due (the index entry is only a hint). */
-function overdueWrite(task: Task, now: number, deps: SweeperDeps): TransitionWrite | undefined {
-  const action = timedOut(task, now);
-  if (!action) return undefined;
-  const { timeouts, flapping } = deps;
-  const input = { now, message: action.message, expected: task.state, timeouts, flapping };
-  const plan = applyTransition(task, action.to, input, deps);
-  if (plan.outcome !== 'SUCCESS' || !plan.next) return undefined;
-  return { task, next: plan.next, ...(plan.successor && { successor: plan.successor }) };
 }

@@ -252,6 +252,7 @@ export class ControlPlaneStack extends Stack {
   }
 
   private sweeper({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {
+    const name = `borealis-${settings.cluster}-sweeper`;
     const sweeper = new ServiceFunction<SweeperEnv>(this, 'Sweeper', {
       name: 'sweeper',
       cluster: settings.cluster,
@@ -263,8 +264,12 @@ export class ControlPlaneStack extends Stack {
         JOBS_QUEUE_URL: state.queues.jobs.queueUrl,
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
+        SWEEPER_FUNCTION: name,
       },
+      // A round follows a round only while tasks are overdue that it had no time for, and not more than twenty.
+      continuesItself: true,
     });
+    this.grantOwnCall(sweeper, name);
     grantStore(sweeper, state.tables, 'sweeper');
     this.grantWorkflow(sweeper, settings.cluster, 'states:DescribeExecution');
     const { matcher, jobs, timers } = state.queues;
@@ -274,6 +279,13 @@ export class ControlPlaneStack extends Stack {
       description: 'Stuck tasks, forgotten wake-ups.',
       worker: sweeper,
     });
+  }
+
+  /** By name, for a function's role cannot wait for the function. */
+  private grantOwnCall(worker: ServiceFunction, name: string): void {
+    const own = { service: 'lambda', resource: 'function', resourceName: name };
+    const resources = [this.formatArn({ ...own, arnFormat: ArnFormat.COLON_RESOURCE_NAME })];
+    worker.function.addToRolePolicy(new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources }));
   }
 
   private rollCall({ settings, state }: ControlPlaneStackProps, base: StoreEnv): void {

@@ -1,6 +1,6 @@
 // The small services no npm engine covers, on one loopback port: EventBridge's PutEvents, and the calls of Step Functions
-// that start, look at and end an execution or answer one that waits. Same JSON protocol as AWS, so the SDK clients of the
-// handlers work.
+// that start, look at and end an execution or answer one that waits, and Lambda's call of a function that nobody waits
+// for. Same protocols as AWS, so the SDK clients of the handlers work.
 import { createServer, type IncomingMessage } from 'node:http';
 import * as z from 'zod';
 import { isBorealisError } from '../../shared/lib/errors.ts';
@@ -18,6 +18,8 @@ export interface AwsServicesOptions {
   readonly machines: StateMachines;
   /** Takes an event of a bus that exists; answers its id. */
   readonly put: (bus: string, event: PutEvent) => string;
+  /** Calls a function and does not wait for it; false if there is none of this name. */
+  readonly startFunction: (name: string, event: unknown) => boolean;
 }
 
 type Operation = (input: unknown) => unknown;
@@ -50,7 +52,7 @@ const executionInput = z.object({ executionArn: z.string() });
 export async function startAwsServices(options: AwsServicesOptions): Promise<AwsServices> {
   const operations = operationsOf(options);
   const server = createServer((request, response) => {
-    call(operations, request)
+    answerTo(request, operations, options)
       .catch((error: unknown) => failure(error))
       .then(({ status, body }) => {
         response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' });
@@ -86,14 +88,47 @@ class ServiceError extends Error {
   }
 }
 
-async function call(operations: ReadonlyMap<string, Operation>, request: IncomingMessage): Promise<Answer> {
+const invocationPath = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
+
+/** Lambda's protocol has the operation in the path, that of the others in a header. */
+function answerTo(
+  request: IncomingMessage,
+  operations: ReadonlyMap<string, Operation>,
+  options: AwsServicesOptions,
+): Promise<Answer> {
+  const name = invocationPath.exec(request.url ?? '')?.[1];
+  return name === undefined
+    ? call(operations, request)
+    : startFunction(decodeURIComponent(name), request, options);
+}
+
+async function startFunction(
+  name: string,
+  request: IncomingMessage,
+  options: AwsServicesOptions,
+): Promise<Answer> {
+  const kind = request.headers['x-amz-invocation-type'];
+  if (kind !== 'Event') {
+    throw new ServiceError('InvalidParameterValueException', `invocations of type ${kind} are not simulated`);
+  }
+  const event: unknown = JSON.parse((await bodyOf(request)) || '{}');
+  if (!options.startFunction(name, event))
+    throw new ServiceError('ResourceNotFoundException', `there is no function ${name}`);
+  return { status: 202, body: {} };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function call(operations: ReadonlyMap<string, Operation>, request: IncomingMessage): Promise<Answer> {
   const target = String(request.headers['x-amz-target']);
   const operation = operations.get(target);
   if (!operation)
     throw new ServiceError('UnknownOperationException', `${target} is not part of the embedded stack`);
-  const input: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  const input: unknown = JSON.parse(await bodyOf(request));
   return { status: 200, body: operation(input) };
 }
 

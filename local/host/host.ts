@@ -39,7 +39,7 @@ export interface HostStats {
   /** Where agents on this machine find their queues. */
   readonly sqsEndpoint: string;
   readonly dynamoEndpoint: string;
-  /** EventBridge and Step Functions. */
+  /** EventBridge, Step Functions and Lambda. */
   readonly awsEndpoint: string;
   /** Events put on a bus. */
   readonly events: number;
@@ -96,7 +96,15 @@ export async function startHost(options: HostOptions): Promise<Host> {
     onEvent(event);
     return bus.put(name, event);
   };
-  const services = await startAwsServices({ buses: plan.buses, machines, put });
+  const startFunction = (name: string, event: unknown): boolean => {
+    const found = plan.functions.find((one) => one.name === name);
+    if (!found) return false;
+    invoker
+      .invoke(found.arn, event)
+      .catch((error: unknown) => log(`function ${name}, which nobody waits for, failed: ${String(error)}`));
+    return true;
+  };
+  const services = await startAwsServices({ buses: plan.buses, machines, put, startFunction });
   pointSdkAt(options, services);
 
   const stats = async (): Promise<HostStats> => ({
@@ -173,6 +181,7 @@ function pointSdkAt(options: HostOptions, services: AwsServices): void {
     AWS_ENDPOINT_URL_SQS: options.sqsEndpoint,
     AWS_ENDPOINT_URL_EVENTBRIDGE: services.endpoint,
     AWS_ENDPOINT_URL_SFN: services.endpoint,
+    AWS_ENDPOINT_URL_LAMBDA: services.endpoint,
   });
 }
 

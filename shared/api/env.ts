@@ -65,6 +65,8 @@ export const sweeperEnvSchema = z.object({
   JOBS_QUEUE_URL: z.string(),
   TIMERS_QUEUE_URL: z.string(),
   UPDATE_WORKFLOW_ARN: z.string(),
+  /** Its own name: it calls itself when its time is short. */
+  SWEEPER_FUNCTION: z.string(),
 });
 export const rollCallEnvSchema = z.object({ ...base, ...identity, HEARTBEAT_QUEUE_URL: z.string() });
 /** Refused commands are put into the dead-letter queue by hand, at the latest at the last of the tries. */

@@ -58,6 +58,16 @@ export const metricTable = {
     service: 'sweeper',
     meaning: 'Overdue tasks that were left alone because reports were held up lately.',
   },
+  SweepsContinued: {
+    unit: 'Count',
+    service: 'sweeper',
+    meaning: 'Sweeps that went on in another invocation, because their time was up.',
+  },
+  LedgersHealed: {
+    unit: 'Count',
+    service: 'sweeper',
+    meaning: 'Ledgers that said more than the tasks of their agent hold and were set right.',
+  },
   UnreadableRows: {
     unit: 'Count',
     service: 'sweeper',

@@ -63,6 +63,15 @@ export const timerSchema = z.discriminatedUnion('kind', [
 export type Timer = z.infer<typeof timerSchema>;
 export type UpdateAlarm = Extract<Timer, { kind: 'update' }>;
 
+/** A sweep that ran out of time to itself: these shards are still to be swept. */
+export const sweepRoundSchema = z.object({
+  /** The same in all rounds of one sweep. */
+  id: z.string().min(1),
+  round: z.number().int().min(1),
+  shards: z.array(z.number().int().min(0)).min(1),
+});
+export type SweepRound = z.infer<typeof sweepRoundSchema>;
+
 /** Queue of heartbeats: sent by each roll call at its own time (epoch ms), to be found by the next. */
 export const probeSchema = z.object({ v: z.literal(1), probe: z.number().int() });
 export type Probe = z.infer<typeof probeSchema>;

@@ -11,12 +11,12 @@ import {
   type DocumentSender,
   send,
 } from './connection.ts';
-import { callbackKeyOf, poolsPartition, rolesPartition } from './keys.ts';
+import { callbackKeyOf, poolsPartition, rolesPartition, suspicionKeyOf } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
-import { getAgent, listAgents, listDraining, loadPool } from './read/agents.ts';
+import { getAgent, listAgentShard, listAgents, listDraining, loadPool } from './read/agents.ts';
 import { countBacklog } from './read/backlog.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled, tokenUse } from './read/jobs.ts';
-import { getReasons, getRoster } from './read/notes.ts';
+import { getReasons, getRoster, getSuspicion, getSweepLease } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
 import {
@@ -35,10 +35,12 @@ import { createUpdate } from './tx/create-update.ts';
 import { deferDue } from './tx/defer-due.ts';
 import { deferUpdate } from './tx/defer-update.ts';
 import { dropCallback } from './tx/drop-callback.ts';
+import { healLedger } from './tx/heal-ledger.ts';
 import { insertTasks } from './tx/insert-tasks.ts';
 import { putReasons } from './tx/put-reasons.ts';
 import { putRoster } from './tx/put-roster.ts';
 import { putRow } from './tx/put-row.ts';
+import { putSweepLease } from './tx/put-sweep-lease.ts';
 import { registerAgent } from './tx/register-agent.ts';
 import { releaseResources } from './tx/release-resources.ts';
 import { replaceTask } from './tx/replace-task.ts';
@@ -62,6 +64,8 @@ export interface DynamoStoreOptions extends ConnectionOptions {
 }
 
 const defaultHistoryMs = 2 * 24 * 3600_000;
+/** Longer than an audit takes to come round to the same agent of a large fleet. */
+const suspicionLifeMs = 14 * 24 * 3600_000;
 /** An execution waits for one batch; it cannot live longer than a year. */
 const callbackLifeMs = 366 * 24 * 3600_000;
 
@@ -146,6 +150,18 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     listUnreconciled: (shard, now, limit) => listUnreconciled(connection, { shard, now, limit }),
     listDueUpdates: (shard, now, limit) => listDueUpdates(connection, { shard, now, limit }),
     deferUpdate: (stored, at) => deferUpdate(connection, stored, at),
+    getSweepLease: () => getSweepLease(connection),
+    putSweepLease: (next, madeFrom) => putSweepLease(connection, next, madeFrom),
+    listAgentShard: (shard, aside) => listAgentShard(connection, shard, aside),
+    healLedger: (read, ledger) => healLedger(connection, read, ledger),
+    getSuspicion: (agentId) => getSuspicion(connection, agentId),
+    putSuspicion: (agentId, { live, since }) =>
+      putRow(connection, connection.notes, 'putSuspicion', {
+        ...suspicionKeyOf(agentId),
+        l: live,
+        at: since,
+        [ttlAttribute]: Math.floor((since + suspicionLifeMs) / 1000),
+      }),
     pendingPools: () => pendingPools(connection),
     ping: () => ping(connection),
   };

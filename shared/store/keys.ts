@@ -15,6 +15,8 @@
 //              whose execution is to be looked at under U#<shard>, agents that are being emptied under D#
 //   notes  ROSTER                   ROSTER                          when each agent was last heard
 //          REASONS#<job path>       <configId>                      why its tasks wait
+//          SWEEP                    LEASE                           who goes on with a sweep that ran out of time
+//          AUDIT#<agentId>          AUDIT                           what is suspected of its ledger
 //          POOLS                    <pool>                          pools that ever had a task
 //          CALLBACK#<updateId>      CALLBACK                        what an update's execution waits with
 import { shardOf } from '../lib/hash.ts';
@@ -121,6 +123,14 @@ export function ledgerKeyOf(agentId: string): Key {
 
 /** The one roster of the cluster, in the notes table. */
 export const rosterKey: Key = { pk: 'ROSTER', sk: 'ROSTER' };
+
+/** Who goes on with a sweep that ran out of time, in the notes table. */
+export const sweepLeaseKey: Key = { pk: 'SWEEP', sk: 'LEASE' };
+
+/** What the audit found wrong with an agent's ledger, in the notes table. */
+export function suspicionKeyOf(agentId: string): Key {
+  return { pk: `AUDIT#${agentId}`, sk: 'AUDIT' };
+}
 
 export function reasonsPartition(key: JobKey): string {
   return `REASONS#${jobPath(key)}`;

@@ -10,6 +10,7 @@ import type { Roster } from '../model/roster.ts';
 import type { Task } from '../model/task.ts';
 import type { Constraint, TaskConfig } from '../model/task-config.ts';
 import type { InstanceEvent, UpdateRecord } from '../model/update.ts';
+import type { SweepRound } from '../model/wake.ts';
 
 /** A row that cannot be read: somebody else wrote it, or a newer version did. */
 export interface UnreadableRow {
@@ -177,6 +178,19 @@ export interface UpdateCallback {
   readonly taskToken: string;
 }
 
+/** Who goes on with a sweep that ran out of time. */
+export interface SweepLease extends SweepRound {
+  /** After this it counts for nothing, epoch ms. */
+  readonly until: number;
+}
+
+/** Ids in an agent's ledger of which no task was found, and since when. */
+export interface LedgerSuspicion {
+  readonly live: readonly string[];
+  /** Epoch ms. */
+  readonly since: number;
+}
+
 /** Write units by where they were used, counted from the engine's own answers. */
 export interface CapacityMeter {
   add(operation: string, table: string, writeUnits: number, readUnits: number): void;
@@ -342,6 +356,20 @@ export interface Store {
   ): Promise<readonly { readonly key: JobKey; readonly updateId: string }[]>;
   /** Looks at the update's execution again at `at`, if it is still driven by the same. */
   deferUpdate(stored: StoredUpdate, at: number): Promise<void>;
+  /** Undefined if no sweep is being continued; it may be over. */
+  getSweepLease(): Promise<SweepLease | undefined>;
+  /** Replaces the lease (or takes it away) if it is still `madeFrom`, which undefined says of none. */
+  putSweepLease(
+    next: SweepLease | undefined,
+    madeFrom: SweepLease | undefined,
+  ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
+  /** Agents of one of `agentShards` parts of the fleet, of any pool, in order of their ids. May lag. */
+  listAgentShard(shard: number, aside?: SetAside): Promise<readonly AgentWithLedger[]>;
+  /** Writes a ledger made from what was read, if agent and ledger are still as they were. */
+  healLedger(read: AgentWithLedger, ledger: Ledger): Promise<{ readonly kind: 'committed' | 'conflict' }>;
+  getSuspicion(agentId: string): Promise<LedgerSuspicion | undefined>;
+  /** Remembers what an audit found, for some days. */
+  putSuspicion(agentId: string, suspicion: LedgerSuspicion): Promise<void>;
   /** Pools with waiting tasks, for the safety-net wake-up. */
   pendingPools(): Promise<readonly string[]>;
 

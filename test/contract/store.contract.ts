@@ -14,6 +14,7 @@ import { sweepingContract } from './sweeping.contract.ts';
 import { tasksContract } from './tasks.contract.ts';
 import { transitionsContract } from './transitions.contract.ts';
 import { updatesContract } from './updates.contract.ts';
+import { upkeepContract } from './upkeep.contract.ts';
 
 /** Registers the whole suite; `makeStore` runs once before it. */
 export function storeContract(makeStore: () => Promise<StoreUnderTest>): void {
@@ -35,6 +36,7 @@ export function storeContract(makeStore: () => Promise<StoreUnderTest>): void {
     agentsContract,
     drainContract,
     sweepingContract,
+    upkeepContract,
     updatesContract,
     racesContract,
     streamContract,

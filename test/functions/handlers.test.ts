@@ -30,6 +30,7 @@ const environment = {
   LIFECYCLE_QUEUE_URL: 'http://127.0.0.1:1/q/lifecycle',
   MAX_DRAIN_SECS: '3600',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/q/timers',
+  SWEEPER_FUNCTION: 'sweeper',
   UPDATE_WORKFLOW_ARN: 'arn:aws:states:us-east-1:1:stateMachine:update',
   UPDATE_TURNS_PER_EXECUTION: '1000',
   EVENT_BUS_NAME: 'bus',

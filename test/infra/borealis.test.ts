@@ -194,7 +194,7 @@ describe('functions', () => {
 
   it('that send to the queue they work on are not stopped as a loop', () => {
     const allowed = functions.filter((fn) => at(fn, 'Properties.RecursiveLoop') === 'Allow').map(nameOf);
-    expect(allowed.toSorted()).toEqual(['job-worker', 'matcher', 'timers']);
+    expect(allowed.toSorted()).toEqual(['job-worker', 'matcher', 'sweeper', 'timers']);
   });
 
   it('say which source file they run', () => {

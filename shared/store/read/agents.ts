@@ -63,6 +63,20 @@ export async function loadPool(
   return rows.flatMap((part) => joined(part, pool, aside));
 }
 
+/** The agents of one shard with their ledgers, by id. Not consistent: whoever acts on one reads it again. */
+export async function listAgentShard(
+  connection: Connection,
+  shard: number,
+  aside?: SetAside,
+): Promise<AgentWithLedger[]> {
+  const rows = await queryAll(connection, 'listAgentShard', {
+    TableName: connection.state,
+    KeyConditionExpression: 'pk = :pk',
+    ExpressionAttributeValues: { ':pk': agentPartition(shard) },
+  });
+  return joined(rows, undefined, aside);
+}
+
 /** Agents with the mode DRAINING, earliest deadline first; the rows decide, the index only says where to look. */
 export async function listDraining(connection: Connection, aside?: SetAside): Promise<AgentWithLedger[]> {
   const entries = await queryAll(connection, 'listDraining', {

@@ -1,12 +1,13 @@
-// Reads of the notes table: when agents were heard, why tasks wait.
+// Reads of the notes table: when agents were heard, why tasks wait, what the sweeper remembers.
 import { GetCommand, type GetCommandOutput } from '@aws-sdk/lib-dynamodb';
 import type { JobKey } from '../../model/job-key.ts';
 import type { PendingReason } from '../../model/reason.ts';
 import type { Roster } from '../../model/roster.ts';
 import { decodeRoster } from '../codec/roster-row.ts';
-import { jsonOf } from '../codec/row.ts';
+import { jsonOf, numberOf, stringOf } from '../codec/row.ts';
 import { type Connection, send } from '../connection.ts';
-import { reasonsPartition, rosterKey } from '../keys.ts';
+import { reasonsPartition, rosterKey, suspicionKeyOf, sweepLeaseKey } from '../keys.ts';
+import type { LedgerSuspicion, SweepLease } from '../port.ts';
 import { ttlAttribute } from '../tables.ts';
 import { queryAll } from './query.ts';
 
@@ -19,6 +20,35 @@ export async function getRoster(connection: Connection, isConsistent: boolean): 
     new GetCommand({ TableName: connection.notes, Key: rosterKey, ConsistentRead: isConsistent }),
   );
   return Item && decodeRoster(Item);
+}
+
+export async function getSweepLease(connection: Connection): Promise<SweepLease | undefined> {
+  const { Item } = await send<GetCommandOutput>(
+    connection,
+    'getSweepLease',
+    'read',
+    new GetCommand({ TableName: connection.notes, Key: sweepLeaseKey, ConsistentRead: true }),
+  );
+  if (!Item) return undefined;
+  return {
+    id: stringOf(Item, 'i', 'lease of a sweep'),
+    round: numberOf(Item, 'n', 'lease of a sweep'),
+    shards: Item.s as number[],
+    until: numberOf(Item, 'u', 'lease of a sweep'),
+  };
+}
+
+export async function getSuspicion(
+  connection: Connection,
+  agentId: string,
+): Promise<LedgerSuspicion | undefined> {
+  const { Item } = await send<GetCommandOutput>(
+    connection,
+    'getSuspicion',
+    'read',
+    new GetCommand({ TableName: connection.notes, Key: suspicionKeyOf(agentId) }),
+  );
+  return Item && { live: Item.l as string[], since: numberOf(Item, 'at', 'suspicion') };
 }
 
 /** By config id; expired verdicts are left out even while DynamoDB still has them. `now`: epoch ms. */

@@ -25,7 +25,7 @@ import type { HttpEvent, HttpResult } from '../../../functions/middleware/http.t
 import type { RemainingTime } from '../../../functions/ports.ts';
 import { processGroups } from '../../../functions/queue-batch.ts';
 import { reconcileJob } from '../../../functions/reconciler/reconcile-job.ts';
-import { sweep } from '../../../functions/sweeper/sweep.ts';
+import { type SweeperDeps, sweep } from '../../../functions/sweeper/sweep.ts';
 import { processTimers } from '../../../functions/timers/process-timers.ts';
 import type { UpdaterDeps } from '../../../functions/updater/deps.ts';
 import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
@@ -41,7 +41,7 @@ import type { JobSubmission } from '../../../shared/model/job.ts';
 import type { JobKey } from '../../../shared/model/job-key.ts';
 import type { Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
-import { matcherWakeSchema } from '../../../shared/model/wake.ts';
+import { matcherWakeSchema, type SweepRound } from '../../../shared/model/wake.ts';
 import { dueShards, type Key } from '../../../shared/store/keys.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { decodeStreamRecord } from '../../../shared/store/stream.ts';
@@ -82,7 +82,13 @@ export interface World {
   alarms(): number[];
   match(pool: string): ReturnType<typeof matchPool>;
   reconcile(key: JobKey, over?: Partial<Store>, remainingMs?: RemainingTime): ReturnType<typeof reconcileJob>;
-  sweep(over?: Partial<Store>, remainingMs?: number): ReturnType<typeof sweep>;
+  /** `round`: of a sweep that is continued. */
+  sweep(
+    over?: Partial<Store>,
+    remainingMs?: number | RemainingTime,
+    more?: Partial<SweeperDeps>,
+    round?: SweepRound,
+  ): ReturnType<typeof sweep>;
   /** One pass over the agents that are being emptied, if one has been asked for; undefined if not. */
   drain(): Promise<DrainReport | undefined>;
   /** Fires every timer sent so far that has not been fired. */
@@ -257,16 +263,26 @@ export async function createWorld({
     meter,
     common,
     reconcile,
-    sweep: (over: Partial<Store> = {}, remainingMs = 60_000) =>
-      sweep(() => remainingMs, {
-        store: { ...store, ...over },
-        shards: dueShards,
-        messages,
-        matcherQueueUrl: queues.matcher,
-        ...queueUrls,
-        workflows,
-        ...common,
-      }),
+    sweep: (
+      over: Partial<Store> = {},
+      remainingMs: number | RemainingTime = 60_000,
+      more: Partial<SweeperDeps> = {},
+      round?: SweepRound,
+    ) =>
+      sweep(
+        typeof remainingMs === 'number' ? () => remainingMs : remainingMs,
+        {
+          store: { ...store, ...over },
+          shards: dueShards,
+          messages,
+          matcherQueueUrl: queues.matcher,
+          ...queueUrls,
+          workflows,
+          ...common,
+          ...more,
+        },
+        round,
+      ),
     call: (method: string, path: string, options: CallOptions = {}) => callApi(api, method, path, options),
     async run() {
       for (;;) {

@@ -16,6 +16,8 @@ export interface ClientDeps {
   readonly dynamo: MemoryDynamo;
   readonly queues: QueueRegistry;
   readonly workflows: () => Workflows;
+  /** Calls a function and does not wait for it. */
+  readonly start: (name: string, event: unknown) => void;
 }
 
 const writes = new Set(['Put', 'Update', 'Delete', 'TransactWrite', 'BatchWrite', 'BatchExecuteStatement']);
@@ -172,6 +174,23 @@ function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unk
 }
 
 /** Carries out commands of the EventBridge client; nobody listens. */
+/** Lambda's event invocations; other calls are not made. */
+export function functionCall(
+  container: Container,
+  { services, start }: ClientDeps,
+  { input }: Command,
+): Promise<unknown> {
+  return services.call(container, {
+    service: 'bus',
+    operation: 'Invoke',
+    execute: () => {
+      start(input.FunctionName as string, JSON.parse(input.Payload as string));
+      return {};
+    },
+    isWrite: true,
+  });
+}
+
 export function busCall(
   container: Container,
   { services }: ClientDeps,

@@ -61,7 +61,7 @@ const environments = {
   jobWorker: { ...base, ...jobQueues, ...workflow, ...turns } satisfies JobWorkerEnv,
   timers: { ...base, ...jobQueues } satisfies TimersEnv,
   agentEvents: { ...base, ...identity } satisfies AgentEventsEnv,
-  sweeper: { ...base, ...queues, ...workflow } satisfies SweeperEnv,
+  sweeper: { ...base, ...queues, ...workflow, SWEEPER_FUNCTION: 'sweeper' } satisfies SweeperEnv,
   rollCall: { ...base, ...identity, HEARTBEAT_QUEUE_URL: queueNames.heartbeats } satisfies RollCallEnv,
 } as const;
 

@@ -19,7 +19,7 @@ export interface Sources {
 export interface Host {
   /** Ahead of the simulated time by so much, ms. */
   readonly skewMs: number;
-  send(service: 'store' | 'queue' | 'bus' | 'workflows', command: object): Promise<unknown>;
+  send(service: 'store' | 'queue' | 'bus' | 'workflows' | 'functions', command: object): Promise<unknown>;
   log(level: 'info' | 'warn' | 'error', message: string, fields: Readonly<Record<string, unknown>>): void;
 }
 

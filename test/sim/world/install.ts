@@ -3,6 +3,7 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics } from '@aws-lambda-powertools/metrics';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { LambdaClient } from '@aws-sdk/client-lambda';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
@@ -17,6 +18,7 @@ answer(DynamoDBDocumentClient, 'store');
 answer(SQSClient, 'queue');
 answer(EventBridgeClient, 'bus');
 answer(SFNClient, 'workflows');
+answer(LambdaClient, 'functions');
 
 for (const level of ['info', 'warn', 'error'] as const) {
   Object.assign(Logger.prototype, {

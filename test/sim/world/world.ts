@@ -12,13 +12,14 @@ import {
   busCall,
   type ClientDeps,
   type Command,
+  functionCall,
   type QueueRegistry,
   queueCall,
   storeCall,
   workflowCall,
 } from './clients.ts';
 import { type FaultPlan, Faults, netFaults } from './faults.ts';
-import { createFunctions, queueNames, tableNames } from './functions.ts';
+import { createFunctions, type FunctionName, queueNames, tableNames } from './functions.ts';
 import { useSources } from './hermetic.ts';
 import { Lambda } from './lambda.ts';
 import { Queue } from './queue.ts';
@@ -69,6 +70,7 @@ const calls = {
   queue: queueCall,
   bus: busCall,
   workflows: workflowCall,
+  functions: functionCall,
 };
 
 const updateWorkflow = loadUpdateWorkflow();
@@ -152,7 +154,10 @@ export class World {
       get: (name) => this.queues.get(name),
       create: (name) => this.queues.get(name) ?? this.#agentQueue(name),
     };
-    const deps: ClientDeps = { services, dynamo, queues, workflows: () => this.workflows };
+    const start = (name: string, event: unknown): void => {
+      this.lambda.invoke(this.functions[name as FunctionName], event, () => {});
+    };
+    const deps: ClientDeps = { services, dynamo, queues, start, workflows: () => this.workflows };
     return createFunctions((container) => ({
       skewMs: container.skewMs,
       send: (service, command) => calls[service](container, deps, command as Command),

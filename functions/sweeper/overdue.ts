@@ -1,0 +1,128 @@
+// What overstayed a transient state, shard by shard of the due index: ended, or put off if its index entry came up early.
+import { isSilenceEvidence } from '../../shared/domain/agent/evidence.ts';
+import { applyTransition } from '../../shared/domain/task/apply.ts';
+import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
+import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
+import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
+import type { Task } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
+import type { SetAside, Store, TransitionWrite } from '../../shared/store/port.ts';
+import type { Log, RemainingTime } from '../ports.ts';
+
+export interface OverdueDeps {
+  readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'getRoster'>;
+  readonly timeouts: StateTimeouts;
+  readonly flapping: FlappingSettings;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly random: RandomSource;
+  readonly log: Log;
+  /** Index entries read at once; replaced in tests. */
+  readonly pageSize?: number;
+}
+
+const defaultPageSize = 500;
+const defersAtOnce = 16;
+/** Begin no page when less time than this is left, milliseconds. */
+const reserveMs = 10_000;
+
+export interface ShardReport {
+  readonly shard: number;
+  lost: number;
+  released: number;
+  deferred: number;
+  held: number;
+  /** How overdue the most overdue task was, milliseconds. */
+  lagMs: number;
+  /** False: time was up before its end. */
+  complete: boolean;
+}
+
+export function emptyReport(shard: number): ShardReport {
+  return { shard, lost: 0, released: 0, deferred: 0, held: 0, lagMs: 0, complete: false };
+}
+
+/** Adds to `report` as it goes, so that what was done shows even if it fails. Answers the report. */
+export async function sweepShard(
+  report: ShardReport,
+  remainingMs: RemainingTime,
+  deps: ShardDeps,
+): Promise<ShardReport> {
+  const { pageSize = defaultPageSize } = deps;
+  while (remainingMs() > reserveMs) {
+    let left = 0;
+    const aside: SetAside = (row) => {
+      left++;
+      deps.aside(row);
+    };
+    const due = await deps.store.listDue(report.shard, deps.clock(), pageSize, aside);
+    const moved = await sweepPage(due, report, deps);
+    // Without progress the same page would come again; what is stuck here is looked at in the next sweep.
+    if (due.length + left < pageSize || moved === 0) {
+      report.complete = true;
+      break;
+    }
+  }
+  return report;
+}
+
+async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardDeps): Promise<number> {
+  const now = deps.clock();
+  const writes: TransitionWrite[] = [];
+  const early: Task[] = [];
+  for (const task of due) {
+    const write = overdueWrite(task, now, deps);
+    if (!write) {
+      early.push(task);
+      continue;
+    }
+    // Being held back too long needs no report to be seen; all other deadlines wait for one.
+    if (write.next?.state !== 'PENDING' && !(await deps.evidence())) {
+      report.held++;
+      continue;
+    }
+    writes.push(write);
+    report.lagMs = Math.max(report.lagMs, now - (task.deadlineAt ?? now));
+  }
+  const [outcomes] = await Promise.all([
+    writes.length === 0 ? [] : deps.store.transitionAll(writes),
+    mapLimit(early, defersAtOnce, (task) => deps.store.deferDue(task)),
+  ]);
+  const lost: string[] = [];
+  for (const [index, { kind }] of outcomes.entries()) {
+    const write = writes[index];
+    if (kind !== 'committed' || !write) continue;
+    if (write.next?.state === 'PENDING') report.released++;
+    else lost.push(write.task.taskId);
+  }
+  report.lost += lost.length;
+  if (lost.length > 0) deps.log.warn('tasks timed out', { taskIds: lost });
+  report.deferred += early.length;
+  return early.length + outcomes.filter(({ kind }) => kind === 'committed').length;
+}
+
+export interface ShardDeps extends OverdueDeps {
+  /** May a task that has not reported be given up? Read when first asked. */
+  readonly evidence: () => Promise<boolean>;
+  readonly aside: SetAside;
+}
+
+/** Reads the roster at most once, when first asked. */
+export function createEvidence({ store, clock }: OverdueDeps): () => Promise<boolean> {
+  let asked: Promise<boolean> | undefined;
+  return () => {
+    asked ??= store.getRoster().then((roster) => isSilenceEvidence(roster, clock()));
+    return asked;
+  };
+}
+
+/** The write an overdue task needs; undefined if its row says it is not due (the index entry is only a hint). */
+function overdueWrite(task: Task, now: number, deps: OverdueDeps): TransitionWrite | undefined {
+  const action = timedOut(task, now);
+  if (!action) return undefined;
+  const { timeouts, flapping } = deps;
+  const input = { now, message: action.message, expected: task.state, timeouts, flapping };
+  const plan = applyTransition(task, action.to, input, deps);
+  if (plan.outcome !== 'SUCCESS' || !plan.next) return undefined;
+  return { task, next: plan.next, ...(plan.successor && { successor: plan.successor }) };
+}

@@ -1,0 +1,48 @@
+// What to make of a ledger that does not say what the tasks on its agent hold. A release that was lost for good (ADR 0001)
+// leaves an id in `live` and its room taken for ever. But the list of an agent's tasks comes from an index that lags: a
+// task assigned a moment ago may not be in it, and must not be taken for a leak. So an id without a task is only
+// suspected at first; its room is freed once it is still without one a good while later, and the agent itself has no
+// more tasks than are known.
+import type { Ledger } from '../../model/agent.ts';
+import { liveId } from '../../model/job-key.ts';
+import type { Capacity } from '../../model/resources.ts';
+import { auditLedger, type LedgerViolation } from './audit.ts';
+import type { Holding } from './ledger.ts';
+import { rebuildLedger } from './rebuild.ts';
+
+/** Indexes lag by seconds; by so long only if DynamoDB itself is ill. Milliseconds. */
+export const confirmAfterMs = 15 * 60_000;
+
+export interface Audited {
+  readonly agent: { readonly agentId: string; readonly capacity: Capacity };
+  /** Read before the tasks. */
+  readonly ledger: Ledger;
+  /** Every task in an on-agent state, as far as the index shows them. */
+  readonly tasks: readonly Holding[];
+  /** From an earlier audit. */
+  readonly suspicion: { readonly live: readonly string[]; readonly since: number } | undefined;
+  /** How many tasks the agent said it has, when it was heard last; undefined if it did not. */
+  readonly saysItHas: number | undefined;
+  readonly now: number;
+}
+
+export type LedgerVerdict =
+  | { readonly kind: 'right' }
+  /** Something is amiss that may still explain itself. `live`: ids without a task. */
+  | { readonly kind: 'suspect'; readonly live: readonly string[]; readonly since: number }
+  | { readonly kind: 'wrong'; readonly ledger: Ledger; readonly violations: readonly LedgerViolation[] };
+
+/** INTERNAL if the tasks cannot all have been on the agent at one moment. */
+export function judgeLedger({ agent, ledger, tasks, suspicion, saysItHas, now }: Audited): LedgerVerdict {
+  const violations = auditLedger(agent.capacity, ledger, tasks);
+  if (violations.length === 0) return { kind: 'right' };
+  const known = new Set(tasks.map(({ taskId }) => liveId(taskId)));
+  const without = ledger.live.filter((id) => !known.has(id));
+  const suspected = new Set(suspicion?.live);
+  const isOld = suspicion !== undefined && without.every((id) => suspected.has(id));
+  if (!isOld) return { kind: 'suspect', live: without, since: now };
+  const isConfirmed = now - suspicion.since >= confirmAfterMs && (saysItHas ?? Infinity) <= tasks.length;
+  if (!isConfirmed) return { kind: 'suspect', live: suspicion.live, since: suspicion.since };
+  const right = rebuildLedger(agent, ledger, tasks);
+  return right ? { kind: 'wrong', ledger: right, violations } : { kind: 'right' };
+}
