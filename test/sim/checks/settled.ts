@@ -15,6 +15,9 @@ const patienceMs = 150_000;
 
 const promptMs = 10_000;
 
+/** What functions/sweeper/audit-ledgers.ts logs then. */
+const ledgerHealed = 'a ledger did not say what its tasks hold and was set right';
+
 /** Where nothing goes wrong, everything happens at once: hints do their work, and no sweep is needed. */
 export function dawdling(world: World, monitor: Monitor): string[] {
   const { now } = world.scheduler;
@@ -46,6 +49,8 @@ function isNews(said: string, state: Task['state']): boolean {
 /** What is not as it should be; empty when all is well. */
 export function unsettled(world: World, monitor: Monitor): string[] {
   const problems: string[] = [];
+  // The audit of ledgers would hide whatever leaves one wrong.
+  if (world.logged.has(ledgerHealed)) problems.push(ledgerHealed);
   const { now } = world.scheduler;
   const jobs = [...world.dynamo.table(tableNames.stateTable).scan()]
     .filter(({ pk }) => (pk as string).startsWith('ROLE#'))
