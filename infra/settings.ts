@@ -21,6 +21,10 @@ export interface Settings {
   readonly meter: boolean;
   /** An agent that was silent for so long is lost, seconds; not less than two of the agents' heartbeats. */
   readonly agentLostAfterSecs: number;
+  /** How long rows of ended tasks and jobs are kept, seconds. */
+  readonly historySecs: number;
+  /** Ended tasks that a job keeps even if it has many. */
+  readonly historyMaxPerJob: number;
   /** Deadlines of task states that are not the default, as `ASSIGNED=120,STARTING=600`. */
   readonly taskTimeouts: string;
   /** Tables stay when their stack is deleted, and cannot be deleted before. False is for installations to throw away. */
@@ -63,6 +67,8 @@ const known = [
   'keepData',
   'kmsKeyArn',
   'agentLostAfterSecs',
+  'historySecs',
+  'historyMaxPerJob',
   'updateTurns',
   'taskTimeouts',
   'backlogLimit',
@@ -120,6 +126,8 @@ export function readSettings(node: Node): Settings {
     agentIdentity: auth === 'none' ? 'none' : agentIdentity,
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
     agentLostAfterSecs: seconds(node, 'agentLostAfterSecs', { fallback: 90, least: 60, most: 3600 }),
+    historySecs: seconds(node, 'historySecs', { fallback: 172_800, least: 3600, most: 2_592_000 }),
+    historyMaxPerJob: wholeNumber(node, 'historyMaxPerJob', { fallback: 100, most: 10_000 }),
     taskTimeouts: timeouts(node),
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
     updateTurns: updateTurns(node),

@@ -26,10 +26,11 @@ import type {
 import { agentCommands, type CommandItem } from './commands.ts';
 import type { Effect } from './derive.ts';
 import type { JobEnds } from './job-ends.ts';
+import { dropConfigs, type PruneDeps, prunedTogether, pruneHistory } from './prune.ts';
 import { type RefuseDeps, sendable } from './refuse-launches.ts';
 
-export interface FanoutDeps extends RefuseDeps {
-  readonly store: Pick<Store, 'release' | 'getJob'> & RefuseDeps['store'];
+export interface FanoutDeps extends RefuseDeps, PruneDeps {
+  readonly store: Pick<Store, 'release' | 'getJob'> & RefuseDeps['store'] & PruneDeps['store'];
   readonly jobEnds: JobEnds;
   readonly configs: ConfigCache;
   readonly messages: MessagePort;
@@ -88,6 +89,9 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
         await commandAgent(agentId, items, deps);
       }),
     ),
+    mapLimit([...groups.prunes.values()], jobsAtOnce, ({ records, items }) =>
+      guard('removing what nobody needs', records, () => prune(items, deps)),
+    ),
     guard('arming timers', groups.timers.records, () =>
       deps.messages.send(
         deps.queues.timers,
@@ -137,6 +141,7 @@ function logEffects(due: readonly Due[], log: Log): void {
 type AgentItem = CommandItem | { readonly guardFor: string | undefined };
 type TimerItem = Extract<Effect, { kind: 'killRetry' | 'unthrottle' }>;
 type JobItem = Extract<Effect, { kind: 'reconcile' | 'instanceChanged' | 'wakeUpdate' }>;
+type PruneItem = Extract<Effect, { kind: 'prune' | 'dropConfigs' }>;
 type ExecutionItem = Extract<Effect, { kind: 'startExecution' }>;
 
 class Group<T> {
@@ -154,6 +159,7 @@ function groupEffects(due: readonly Due[], now: number) {
   const pools = new Group<string>();
   const jobs = new Map<string, Group<JobItem>>();
   const executions: { readonly record: number; readonly item: ExecutionItem }[] = [];
+  const prunes = new Map<string, Group<PruneItem>>();
   const timers = new Group<TimerItem>();
   const drains = new Group<OutgoingMessage>();
   const ends = new Group<JobKey>();
@@ -191,6 +197,15 @@ function groupEffects(due: readonly Due[], now: number) {
       case 'drain':
         drains.add(record, drainTimer(now));
         break;
+      case 'prune':
+        groupOf(prunes, `${jobPath(effect.key)} ${Math.floor(effect.instance / prunedTogether)}`).add(
+          record,
+          effect,
+        );
+        break;
+      case 'dropConfigs':
+        groupOf(prunes, jobPath(effect.key)).add(record, effect);
+        break;
       case 'endCheck':
         ends.add(record, effect.key);
         break;
@@ -199,7 +214,7 @@ function groupEffects(due: readonly Due[], now: number) {
         break;
     }
   }
-  return { agents, releases, pools, jobs, executions, timers, drains, ends, events };
+  return { prunes, agents, releases, pools, jobs, executions, timers, drains, ends, events };
 }
 
 function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {
@@ -227,6 +242,11 @@ function timerOf(item: TimerItem, { clock, random }: FanoutDeps): OutgoingMessag
   const previousMs = nextKillRetryMs(0, random);
   const timer: Timer = { v: 1, kind: 'killRetry', taskId: item.taskId, previousMs };
   return timerMessage(timer, now + previousMs, now);
+}
+
+async function prune([first]: readonly PruneItem[], deps: FanoutDeps): Promise<void> {
+  if (first?.kind === 'prune') await pruneHistory(first.key, first.instance, deps);
+  else if (first) await dropConfigs(first.key, deps);
 }
 
 /** One read of the job tells whether a reconcile still waits and whether the job has an update. */

@@ -23,6 +23,7 @@
 //          every change of status        event on the bus
 //   ledger nothing: whatever frees room also changes a task or an agent
 
+import { isHistoryDue } from '../../shared/domain/task/history.ts';
 import { killNeeded, releasesResources } from '../../shared/domain/task/transitions.ts';
 import { isRolling } from '../../shared/domain/update/status-machine.ts';
 import { canonicalJson } from '../../shared/lib/hash.ts';
@@ -57,6 +58,10 @@ export type Effect =
     }
   | { readonly kind: 'drain' }
   | { readonly kind: 'agentQueue'; readonly agentId: string; readonly owner: string | undefined }
+  /** Look whether the instances beside this one have more history than is kept. */
+  | { readonly kind: 'prune'; readonly key: JobKey; readonly instance: number }
+  /** The job is gone: so may its configs be. */
+  | { readonly kind: 'dropConfigs'; readonly key: JobKey }
   /** Look whether no task of the job is left; if so that is an event on the bus. */
   | { readonly kind: 'endCheck'; readonly key: JobKey }
   | { readonly kind: 'event'; readonly event: BusEvent };
@@ -98,6 +103,9 @@ function taskEffects({ before, after }: Change<Task>, cluster: string, now: numb
   if (agentId !== undefined && before) effects.push(...onAgentEffects(before, after, agentId));
   if (matterToUpdates.includes(after.state)) effects.push(instanceChanged(after));
   if (isTerminal(after.state) && !isReplaced(after)) effects.push(endCheck(after));
+  if (isTerminal(after.state) && isHistoryDue(after)) {
+    effects.push({ kind: 'prune', key: jobKeyOnly(after), instance: after.instance });
+  }
   effects.push(...stateChanges(before, after, cluster));
   return effects;
 }
@@ -263,6 +271,7 @@ function jobEffects({ before, after }: Change<Job>, now: number): Effect[] {
   const change = jobChange(before, after);
   if (!change) return effects;
   if (change === 'reconciled') effects.push(endCheck(job));
+  if (change === 'removed') effects.push({ kind: 'dropConfigs', key: jobKeyOnly(job) });
   const at = new Date(after?.updatedAt ?? now).toISOString();
   const detail = {
     version: 1 as const,

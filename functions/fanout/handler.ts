@@ -3,6 +3,7 @@ import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { fanoutEnvSchema, parseEnv } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
+import { defaultHistory } from '../../shared/domain/task/history.ts';
 import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { quietLogger } from '../../shared/store/quiet-logger.ts';
 import { decodeStreamRecord } from '../../shared/store/stream.ts';
@@ -28,7 +29,7 @@ export function createHandler(environment: Environment) {
   const deps = {
     store,
     configs: createConfigCache(store),
-    jobEnds: createJobEnds(store),
+    jobEnds: createJobEnds(store, env.HISTORY_SECS * 1000),
     messages,
     agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER, env.AGENT_IDENTITY),
     events: createEventPort(
@@ -44,6 +45,7 @@ export function createHandler(environment: Environment) {
     },
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
+    history: { ...defaultHistory, maxPerJob: env.HISTORY_MAX_PER_JOB },
     log,
     ...platform,
     decode: decodeStreamRecord,

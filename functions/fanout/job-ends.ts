@@ -19,7 +19,11 @@ export interface JobEnds {
   check(key: JobKey): Promise<EventDetail<'Job Ended'> | undefined>;
 }
 
-export function createJobEnds(store: Pick<Store, 'getJob' | 'getTasks' | 'listTasks'>): JobEnds {
+/** `keptMs`: how long after its end a job's row is kept, as long as those of its tasks. */
+export function createJobEnds(
+  store: Pick<Store, 'getJob' | 'getTasks' | 'listTasks' | 'expireJob'>,
+  keptMs = 2 * 24 * 3600_000,
+): JobEnds {
   const witnesses = new Map<string, string>();
   const remember = (path: string, { taskId }: Task) => {
     witnesses.delete(path);
@@ -48,7 +52,9 @@ export function createJobEnds(store: Pick<Store, 'getJob' | 'getTasks' | 'listTa
         remember(path, found.active);
         return undefined;
       }
-      return endedDetail(job, found);
+      const detail = endedDetail(job, found);
+      await store.expireJob(job, Date.parse(detail.at) + keptMs);
+      return detail;
     },
   };
 }

@@ -47,6 +47,7 @@ export class ControlPlaneStack extends Stack {
       METER_CAPACITY: settings.meter ? 'true' : 'false',
       TASK_TIMEOUTS: settings.taskTimeouts,
       AGENT_LOST_AFTER_SECS: settings.agentLostAfterSecs,
+      HISTORY_SECS: settings.historySecs,
     };
     this.apiId = this.api(props, base).api.apiId;
     this.fanout(props, base);
@@ -96,6 +97,7 @@ export class ControlPlaneStack extends Stack {
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
         EVENT_BUS_NAME: state.bus.eventBusName,
+        HISTORY_MAX_PER_JOB: settings.historyMaxPerJob,
       },
     });
     grantStore(fanout, state.tables, 'fanout');

@@ -15,6 +15,12 @@ const base = {
   METER_CAPACITY: z.enum(['true', 'false']).default('false'),
   /** Deadlines of task states that are not the default. */
   TASK_TIMEOUTS: taskTimeoutsSchema,
+  /** How long rows of ended tasks and jobs are kept, seconds (`history_prune_threshold`). */
+  HISTORY_SECS: z.coerce
+    .number()
+    .int()
+    .min(3600)
+    .default(2 * 86_400),
   /** An agent that was silent for so long is lost; an installation has 60 at least (infra/settings.ts), tests less. */
   AGENT_LOST_AFTER_SECS: z.coerce.number().int().min(5).default(90),
 };
@@ -37,6 +43,8 @@ export const fanoutEnvSchema = z.object({
   TIMERS_QUEUE_URL: z.string(),
   UPDATE_WORKFLOW_ARN: z.string(),
   EVENT_BUS_NAME: z.string(),
+  /** Ended tasks of a job that are kept even if it has many (`history_max_per_job_threshold`). */
+  HISTORY_MAX_PER_JOB: z.coerce.number().int().min(1).default(100),
 });
 /** The matcher continues itself through its own queue when its time is short. */
 export const matcherEnvSchema = z.object({ ...base, MATCHER_QUEUE_URL: z.string() });
@@ -85,7 +93,7 @@ export const agentLifecycleEnvSchema = z
     /** How long a termination may be held up, seconds. */
     MAX_DRAIN_SECS: z.coerce.number().int().min(60),
   })
-  .omit({ AGENT_LOST_AFTER_SECS: true, TASK_TIMEOUTS: true });
+  .omit({ AGENT_LOST_AFTER_SECS: true, TASK_TIMEOUTS: true, HISTORY_SECS: true });
 /** It touches no table. */
 export const agentQueuesEnvSchema = z.object({ BOREALIS_CLUSTER: base.BOREALIS_CLUSTER });
 

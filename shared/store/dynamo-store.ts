@@ -35,6 +35,9 @@ import { createUpdate } from './tx/create-update.ts';
 import { deferDue } from './tx/defer-due.ts';
 import { deferUpdate } from './tx/defer-update.ts';
 import { dropCallback } from './tx/drop-callback.ts';
+import { dropConfigs } from './tx/drop-configs.ts';
+import { dropHistory } from './tx/drop-history.ts';
+import { expireJob } from './tx/expire-job.ts';
 import { healLedger } from './tx/heal-ledger.ts';
 import { insertTasks } from './tx/insert-tasks.ts';
 import { putReasons } from './tx/put-reasons.ts';
@@ -91,11 +94,14 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
       updateJob(connection, { next, expected, now: clock(), ...(token && { token }) }),
     takeToken: (token) => takeToken(connection, token, clock()),
     tokenUse: (value) => tokenUse(connection, value, clock()),
+    expireJob: (job, at) => expireJob(connection, job, at),
+    dropConfigs: (key) => dropConfigs(connection, key),
     getConfigs: (key, configIds) => getConfigs(connection, configs, key, configIds),
 
     getTask: (taskId) => getTask(connection, taskId),
     getTasks: (taskIds, aside) => getTasks(connection, taskIds, aside),
     listTasks: (key, interval, aside) => listTasks(connection, key, interval, aside),
+    dropHistory: (tasks) => dropHistory(connection, tasks),
     async insertTasks(tasks) {
       await pools(tasks.map(({ pool }) => pool));
       return insertTasks(connection, { tasks, historyMs });

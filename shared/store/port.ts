@@ -218,6 +218,10 @@ export interface Store {
   tokenUse(value: string): Promise<Omit<ClientToken, 'value'> | undefined>;
   /** Notes a token as used, for a request whose writes could not take it along. A token that is taken stays as it is. */
   takeToken(token: ClientToken): Promise<void>;
+  /** The job's row goes at `at` (epoch ms), or some days later, unless the job is changed before. */
+  expireJob(job: Job, at: number): Promise<{ readonly kind: 'committed' | 'conflict' }>;
+  /** Takes away the configs of a job that is gone; of one that is there nothing. Answers how many. */
+  dropConfigs(key: JobKey): Promise<number>;
   getConfigs(key: JobKey, configIds: readonly string[]): Promise<ReadonlyMap<string, TaskConfig>>;
 
   // -- tasks --
@@ -230,6 +234,8 @@ export interface Store {
     interval: readonly [lo: number, hi: number],
     aside?: SetAside,
   ): Promise<readonly Task[]>;
+  /** Takes away rows of ended tasks; one that is not as it was read stays. Answers how many went. */
+  dropHistory(tasks: readonly Task[]): Promise<number>;
   /** Inserts rows that do not exist yet; answers which did already (left untouched). Safe to repeat. */
   insertTasks(tasks: readonly Task[]): Promise<{ readonly existing: readonly string[] }>;
   transition(write: TransitionWrite): Promise<TransitionOutcome>;

@@ -15,6 +15,7 @@ type Action =
   | 'PutItem'
   | 'UpdateItem'
   | 'DeleteItem'
+  | 'ConditionCheckItem'
   | 'BatchWriteItem'
   | 'PartiQLInsert'
   | 'PartiQLUpdate';
@@ -23,6 +24,9 @@ export type StoreRight = `${Place} ${Action}`;
 export const storeRights = {
   createJob: ['state GetItem', 'state PutItem'],
   getJob: ['state GetItem'],
+  expireJob: ['state UpdateItem'],
+  dropConfigs: ['state Query', 'state ConditionCheckItem', 'state DeleteItem'],
+  dropHistory: ['state DeleteItem'],
   listJobs: ['state Query'],
   updateJob: ['state PutItem'],
   takeToken: ['state PutItem'],
@@ -132,7 +136,17 @@ export const storeUse = {
     'updateJob',
     'writeUpdate',
   ],
-  fanout: ['getConfigs', 'getJob', 'getTasks', 'listTasks', 'release', 'transition'],
+  fanout: [
+    'dropConfigs',
+    'dropHistory',
+    'expireJob',
+    'getConfigs',
+    'getJob',
+    'getTasks',
+    'listTasks',
+    'release',
+    'transition',
+  ],
   'job-worker': [
     'dropCallback',
     'getCallback',

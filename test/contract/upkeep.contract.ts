@@ -1,8 +1,22 @@
+import { DeleteItemCommand, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { marshall } from '@aws-sdk/util-dynamodb';
 import { describe, expect, it } from 'vitest';
-import { agentShards } from '../../shared/store/keys.ts';
+import type { Job } from '../../shared/model/job.ts';
+import { agentShards, jobKeyOf } from '../../shared/store/keys.ts';
 import type { AgentWithLedger, SweepLease } from '../../shared/store/port.ts';
 import type { StoreUnderTest } from './engines.ts';
-import { makeOffer, makeTask, noGrant, pendingRowOf, t0, unique } from './fixtures.ts';
+import {
+  makeConfig,
+  makeJob,
+  makeOffer,
+  makeTask,
+  makeTasks,
+  noGrant,
+  pendingRowOf,
+  step,
+  t0,
+  unique,
+} from './fixtures.ts';
 
 /** What the sweeper keeps for itself, and the ledgers it looks over. */
 export function upkeepContract(subject: () => StoreUnderTest): void {
@@ -76,6 +90,100 @@ export function upkeepContract(subject: () => StoreUnderTest): void {
       await store.registerAgent(makeOffer({ agentId, pool, host: 'another' }), 's2', t0 + 1);
       expect(await store.healLedger(now, read.ledger)).toEqual({ kind: 'conflict' });
       expect((await store.getAgent(agentId))?.ledger.freeCpuMilli).toBe(1);
+    });
+  });
+
+  describe('dropHistory', () => {
+    it('takes away the rows of ended tasks, once', async () => {
+      const store = subject().store();
+      const tasks = makeTasks(30, { name: unique('job') }).map((task) => step(task, 'FAILED'));
+      await store.insertTasks(tasks);
+      expect(await store.dropHistory(tasks.slice(0, 28))).toBe(28);
+      expect(await store.dropHistory(tasks.slice(0, 28))).toBe(0);
+      expect(await store.getTasks(tasks.map(({ taskId }) => taskId))).toHaveLength(2);
+    });
+
+    it('never takes away a task that lives, not even if it is said to have ended', async () => {
+      const store = subject().store();
+      const live = step(makeTask({ name: unique('job') }), 'RUNNING');
+      await store.insertTasks([live]);
+      await expect(store.dropHistory([live])).rejects.toMatchObject({ code: 'INTERNAL' });
+      expect(await store.dropHistory([step(live, 'FAILED')])).toBe(0);
+      const another = makeTask({ ...live, taskId: `${live.taskId}x` });
+      expect(await store.dropHistory([step(another, 'FAILED')])).toBe(0);
+      expect(await store.getTask(live.taskId)).toEqual(live);
+    });
+  });
+
+  describe('expireJob', () => {
+    const rowOf = async (job: Job) =>
+      (
+        await subject().client.send(
+          new GetItemCommand({ TableName: subject().stateTable, Key: marshall(jobKeyOf(job)) }),
+        )
+      ).Item;
+
+    it('gives the row a day to go, which any change of the job takes back', async () => {
+      const store = subject().store();
+      const job = makeJob({ name: unique('job') });
+      await store.createJob({ job, configs: new Map() });
+      expect(await store.expireJob(job, t0)).toEqual({ kind: 'committed' });
+      expect((await rowOf(job))?.expiresAt).toEqual({ N: String(t0 / 1000) });
+      expect(await store.getJob(job)).toEqual(job);
+      const next = { ...job, specVersion: job.specVersion + 1 };
+      const { specVersion, reconciledVersion } = job;
+      await store.updateJob(next, { specVersion, reconciledVersion });
+      expect(await rowOf(job)).not.toHaveProperty('expiresAt');
+    });
+
+    it('leaves a job alone that was changed or is gone', async () => {
+      const store = subject().store();
+      const job = makeJob({ name: unique('job') });
+      expect(await store.expireJob(job, t0)).toEqual({ kind: 'conflict' });
+      const changed = { ...job, specVersion: job.specVersion + 1 };
+      await store.createJob({ job: changed, configs: new Map() });
+      expect(await store.expireJob(job, t0)).toEqual({ kind: 'conflict' });
+      expect(await rowOf(job)).not.toHaveProperty('expiresAt');
+    });
+  });
+
+  describe('dropConfigs', () => {
+    const configs = new Map(Array.from({ length: 30 }, (_, index) => [`c${index}`, makeConfig()]));
+
+    it('takes away the configs of a job that is gone, and of no other', async () => {
+      const store = subject().store();
+      const [gone, kept] = [makeJob({ name: unique('job') }), makeJob({ name: unique('job') })];
+      for (const job of [gone, kept]) await store.createJob({ job, configs });
+      const Key = marshall(jobKeyOf(gone));
+      await subject().client.send(new DeleteItemCommand({ TableName: subject().stateTable, Key }));
+      expect(await store.dropConfigs(gone)).toBe(30);
+      expect(
+        await subject()
+          .store()
+          .getConfigs(gone, [...configs.keys()]),
+      ).toEqual(new Map());
+      expect(
+        (
+          await subject()
+            .store()
+            .getConfigs(kept, [...configs.keys()])
+        ).size,
+      ).toBe(30);
+      expect(await store.dropConfigs(gone)).toBe(0);
+    });
+
+    it('takes nothing from a job that is there (again)', async () => {
+      const store = subject().store();
+      const job = makeJob({ name: unique('job') });
+      await store.createJob({ job, configs });
+      expect(await store.dropConfigs(job)).toBe(0);
+      expect(
+        (
+          await subject()
+            .store()
+            .getConfigs(job, [...configs.keys()])
+        ).size,
+      ).toBe(30);
     });
   });
 

@@ -79,7 +79,7 @@ describe('the simulator', { timeout: 600_000 }, () => {
       simulate(
         { NODE_OPTIONS: `--import ${hook}`, BOREALIS_MUTATION: name },
         '--seeds',
-        '40',
+        '80',
         '--first-failure',
       );
     expect((await mutated('no resources are released')).failed).toHaveLength(1);

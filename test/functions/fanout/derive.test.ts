@@ -157,7 +157,7 @@ describe('a job change', () => {
     ['gets a new spec', { before: stored, after: { ...stored, specVersion: 4 } }, ['reconcile', 'event']],
     ['is reconciled', { before: { ...stored, reconciledVersion: 2 }, after: stored }, ['endCheck', 'event']],
     ['only has another time', { before: stored, after: { ...stored, updatedAt: t0 + 1 } }, []],
-    ['is removed', { before: stored }, ['event']],
+    ['is removed', { before: stored }, ['dropConfigs', 'event']],
   ])('that %s', (_what, change, expected) => {
     expect(effects({ kind: 'job', ...change }).map(({ kind }) => kind)).toEqual(expected);
   });

@@ -11,12 +11,18 @@ let job: Job;
 let tasks: ReturnType<typeof makeTask>[];
 let lists: (readonly [number, number])[];
 let ends: JobEnds;
+let expired: [name: string, at: number][];
 
 beforeEach(() => {
   job = makeJob({ specVersion: 2, reconciledVersion: 2 });
   tasks = [];
   lists = [];
+  expired = [];
   ends = createJobEnds({
+    expireJob: async ({ name }, at) => {
+      expired.push([name, at]);
+      return { kind: 'committed' };
+    },
     getJob: async ({ name }) => (name === job.name ? job : undefined),
     getTasks: async (ids) => tasks.filter(({ taskId }) => ids.includes(taskId)),
     listTasks: async (_key, [low, high]) => {

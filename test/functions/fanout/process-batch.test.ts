@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type ProcessBatchDeps, processBatch } from '../../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { defaultFlapping } from '../../../shared/domain/task/flapping.ts';
+import { defaultHistory } from '../../../shared/domain/task/history.ts';
 import { defaultTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import { randomIds } from '../../../shared/lib/ports.ts';
 import type { Agent } from '../../../shared/model/agent.ts';
@@ -29,6 +30,7 @@ let failingRelease: string | undefined;
 let jobs: Map<string, Job>;
 let configReads: number;
 let endChecks: string[];
+let dropped: string[];
 let ended: Map<string, EventDetail<'Job Ended'>>;
 
 beforeEach(() => {
@@ -40,6 +42,7 @@ beforeEach(() => {
   jobs = new Map();
   configReads = 0;
   endChecks = [];
+  dropped = [];
   ended = new Map();
 });
 
@@ -53,6 +56,12 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
       },
       getJob: async ({ name }) => jobs.get(name),
       transition: async () => ({ kind: 'committed' }),
+      listTasks: async () => [],
+      dropHistory: async () => 0,
+      dropConfigs: async ({ name }) => {
+        dropped.push(name);
+        return 1;
+      },
     },
     configs: createConfigCache({
       getConfigs: async (_key, ids) => {
@@ -72,6 +81,7 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
     cluster: 'local',
     queues,
     workflows: { start: async () => undefined },
+    history: defaultHistory,
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
     ids: randomIds,
@@ -120,6 +130,17 @@ describe('a record that comes again', () => {
     const dynamodb = { SequenceNumber: '100', ApproximateCreationDateTime: t0 / 1000 };
     await processBatch({ Records: [{ dynamodb, change } as unknown as DynamoDBRecord] }, deps());
     expect(events.published).toMatchObject([{ detail: { at: new Date(t0 + 700).toISOString() } }]);
+  });
+});
+
+describe('what nobody needs', () => {
+  it('are the configs of a job that is gone, not those of one that was changed', async () => {
+    const [gone, kept] = [makeJob(), makeJob()];
+    await feed([
+      { kind: 'job', before: gone },
+      { kind: 'job', before: kept, after: { ...kept, specVersion: kept.specVersion + 1 } },
+    ]);
+    expect(dropped).toEqual([gone.name]);
   });
 });
 

@@ -33,6 +33,7 @@ import { wakeUpdate } from '../../../functions/updater/wake-update.ts';
 import { defaultBacklogLimit } from '../../../shared/api/env.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultFlapping, type FlappingSettings } from '../../../shared/domain/task/flapping.ts';
+import { defaultHistory } from '../../../shared/domain/task/history.ts';
 import { defaultTimeouts, type StateTimeouts } from '../../../shared/domain/task/timeouts.ts';
 import { canonicalJson } from '../../../shared/lib/hash.ts';
 import { type Clock, type IdSource, type RandomSource, randomIds } from '../../../shared/lib/ports.ts';
@@ -206,6 +207,7 @@ export async function createWorld({
     events,
     cluster: 'local',
     queues,
+    history: defaultHistory,
     ...common,
   };
   const matcher = { store, reasons: createReasonWriter(store, clock), ...common };

@@ -16,7 +16,7 @@ const patienceMs = 150_000;
 const promptMs = 10_000;
 
 /** What functions/sweeper/audit-ledgers.ts logs then. */
-const ledgerHealed = 'a ledger did not say what its tasks hold and was set right';
+const ledgerHealed = 'a ledger promised room that tasks hold, and was set right';
 
 /** Where nothing goes wrong, everything happens at once: hints do their work, and no sweep is needed. */
 export function dawdling(world: World, monitor: Monitor): string[] {
@@ -49,7 +49,7 @@ function isNews(said: string, state: Task['state']): boolean {
 /** What is not as it should be; empty when all is well. */
 export function unsettled(world: World, monitor: Monitor): string[] {
   const problems: string[] = [];
-  // The audit of ledgers would hide whatever leaves one wrong.
+  // The audit of ledgers would hide what gives back too much; that a release got lost is what it is for.
   if (world.logged.has(ledgerHealed)) problems.push(ledgerHealed);
   const { now } = world.scheduler;
   const jobs = [...world.dynamo.table(tableNames.stateTable).scan()]
