@@ -109,7 +109,10 @@ async function startFunction(
 ): Promise<Answer> {
   const kind = request.headers['x-amz-invocation-type'];
   if (kind !== 'Event') {
-    throw new ServiceError('InvalidParameterValueException', `invocations of type ${kind} are not simulated`);
+    throw new ServiceError(
+      'InvalidParameterValueException',
+      `invocations of type ${String(kind)} are not simulated`,
+    );
   }
   const event: unknown = JSON.parse((await bodyOf(request)) || '{}');
   if (!options.startFunction(name, event))

@@ -96,14 +96,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     onEvent(event);
     return bus.put(name, event);
   };
-  const startFunction = (name: string, event: unknown): boolean => {
-    const found = plan.functions.find((one) => one.name === name);
-    if (!found) return false;
-    invoker
-      .invoke(found.arn, event)
-      .catch((error: unknown) => log(`function ${name}, which nobody waits for, failed: ${String(error)}`));
-    return true;
-  };
+  const startFunction = functionStarter(invoker, options);
   const services = await startAwsServices({ buses: plan.buses, machines, put, startFunction });
   pointSdkAt(options, services);
 
@@ -168,6 +161,21 @@ function provision(dynamo: EngineClient, sqs: EngineClient, plan: LocalPlan): Pr
 function runSchedules({ schedules }: LocalPlan, invoker: Invoker): Promise<unknown> {
   const once = { source: 'local.start' };
   return Promise.allSettled(schedules.map(({ functionArn }) => invoker.invoke(functionArn, once)));
+}
+
+/** Calls a function that nobody waits for; false if there is none of this name. */
+function functionStarter(
+  invoker: Invoker,
+  { plan, log }: HostOptions,
+): (name: string, event: unknown) => boolean {
+  return (name, event) => {
+    const found = plan.functions.find((one) => one.name === name);
+    if (!found) return false;
+    invoker
+      .invoke(found.arn, event)
+      .catch((error: unknown) => log(`function ${name}, which nobody waits for, failed: ${String(error)}`));
+    return true;
+  };
 }
 
 /** The SDK clients of the handlers read these when they are made, at the first invocation. */

@@ -94,14 +94,11 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
       updateJob(connection, { next, expected, now: clock(), ...(token && { token }) }),
     takeToken: (token) => takeToken(connection, token, clock()),
     tokenUse: (value) => tokenUse(connection, value, clock()),
-    expireJob: (job, at) => expireJob(connection, job, at),
-    dropConfigs: (key) => dropConfigs(connection, key),
     getConfigs: (key, configIds) => getConfigs(connection, configs, key, configIds),
 
     getTask: (taskId) => getTask(connection, taskId),
     getTasks: (taskIds, aside) => getTasks(connection, taskIds, aside),
     listTasks: (key, interval, aside) => listTasks(connection, key, interval, aside),
-    dropHistory: (tasks) => dropHistory(connection, tasks),
     async insertTasks(tasks) {
       await pools(tasks.map(({ pool }) => pool));
       return insertTasks(connection, { tasks, historyMs });
@@ -156,6 +153,28 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     listUnreconciled: (shard, now, limit) => listUnreconciled(connection, { shard, now, limit }),
     listDueUpdates: (shard, now, limit) => listDueUpdates(connection, { shard, now, limit }),
     deferUpdate: (stored, at) => deferUpdate(connection, stored, at),
+    ...upkeep(connection),
+  };
+}
+
+type Upkeep = Pick<
+  Store,
+  | 'getSweepLease'
+  | 'putSweepLease'
+  | 'listAgentShard'
+  | 'healLedger'
+  | 'getSuspicion'
+  | 'putSuspicion'
+  | 'expireJob'
+  | 'dropConfigs'
+  | 'dropHistory'
+  | 'pendingPools'
+  | 'ping'
+>;
+
+/** What keeps the tables in order: the sweeper's notes, audits of ledgers, what goes. */
+function upkeep(connection: Connection): Upkeep {
+  return {
     getSweepLease: () => getSweepLease(connection),
     putSweepLease: (next, madeFrom) => putSweepLease(connection, next, madeFrom),
     listAgentShard: (shard, aside) => listAgentShard(connection, shard, aside),
@@ -168,6 +187,9 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
         at: since,
         [ttlAttribute]: Math.floor((since + suspicionLifeMs) / 1000),
       }),
+    expireJob: (job, at) => expireJob(connection, job, at),
+    dropConfigs: (key) => dropConfigs(connection, key),
+    dropHistory: (tasks) => dropHistory(connection, tasks),
     pendingPools: () => pendingPools(connection),
     ping: () => ping(connection),
   };

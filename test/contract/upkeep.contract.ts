@@ -1,5 +1,4 @@
 import { DeleteItemCommand, GetItemCommand } from '@aws-sdk/client-dynamodb';
-import { marshall } from '@aws-sdk/util-dynamodb';
 import { describe, expect, it } from 'vitest';
 import type { Job } from '../../shared/model/job.ts';
 import { agentShards, jobKeyOf } from '../../shared/store/keys.ts';
@@ -25,6 +24,11 @@ export function upkeepContract(subject: () => StoreUnderTest): void {
     const agentId = unique('agent');
     await store.registerAgent(makeOffer({ agentId, pool: unique('pool') }), 's1', t0);
     return (await store.getAgent(agentId)) as AgentWithLedger;
+  };
+
+  const rowKeyOf = (job: Job) => {
+    const { pk, sk } = jobKeyOf(job);
+    return { pk: { S: pk }, sk: { S: sk } };
   };
 
   describe('the lease of a sweep', () => {
@@ -119,7 +123,7 @@ export function upkeepContract(subject: () => StoreUnderTest): void {
     const rowOf = async (job: Job) =>
       (
         await subject().client.send(
-          new GetItemCommand({ TableName: subject().stateTable, Key: marshall(jobKeyOf(job)) }),
+          new GetItemCommand({ TableName: subject().stateTable, Key: rowKeyOf(job) }),
         )
       ).Item;
 
@@ -154,7 +158,7 @@ export function upkeepContract(subject: () => StoreUnderTest): void {
       const store = subject().store();
       const [gone, kept] = [makeJob({ name: unique('job') }), makeJob({ name: unique('job') })];
       for (const job of [gone, kept]) await store.createJob({ job, configs });
-      const Key = marshall(jobKeyOf(gone));
+      const Key = rowKeyOf(gone);
       await subject().client.send(new DeleteItemCommand({ TableName: subject().stateTable, Key }));
       expect(await store.dropConfigs(gone)).toBe(30);
       expect(
