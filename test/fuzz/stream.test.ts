@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createJobEnds } from '../../functions/fanout/job-ends.ts';
 import { processBatch } from '../../functions/fanout/process-batch.ts';
 import { createConfigCache } from '../../functions/launch.ts';
+import { defaultHistory } from '../../shared/domain/task/history.ts';
 import { decodeStreamRecord } from '../../shared/store/stream.ts';
 import { queues } from '../functions/support/world.ts';
 import { below, type Json, mutate, pick, type Random, randomOf } from './hostile.ts';
@@ -32,6 +33,7 @@ describe('hostile stream records', () => {
       agents: world.agents,
       events: world.events,
       cluster: 'local',
+      history: defaultHistory,
       queues,
       ...world.common,
       decode: decodeStreamRecord,
