@@ -6,8 +6,9 @@ import type { Command } from '@commander-js/extra-typings';
 import { catalogue } from './catalogue.ts';
 import { listAllAgents, listMatching } from './client/read.ts';
 import type { Cli } from './command.ts';
-import { parsePattern } from './keys.ts';
+import { parsePattern, parseWholeJob } from './keys.ts';
 import { buildProgram } from './program.ts';
+import type { Session } from './session.ts';
 
 /** A key press must not wait for an API that doesn't answer. */
 const answerWithinMs = 700;
@@ -39,6 +40,8 @@ export async function runCompletion(argv: readonly string[], cli: Cli): Promise<
 interface Candidates {
   readonly jobs: readonly string[];
   readonly agents: readonly string[];
+  /** Of the job that the line names. */
+  readonly updates: readonly string[];
   readonly files: readonly string[];
 }
 
@@ -47,6 +50,7 @@ function candidatesFor(path: string, argument: string, live: Candidates): readon
   if (argument === 'key-or-file') return [...live.jobs, ...live.files];
   if (argument === 'key' || argument === 'pattern') return live.jobs;
   if (argument === 'file') return live.files;
+  if (argument === 'update-id') return live.updates;
   return path === 'agent status' && argument === 'id' ? live.agents : undefined;
 }
 
@@ -55,15 +59,33 @@ async function liveCandidates(words: readonly string[], cli: Cli): Promise<Candi
   const signal = AbortSignal.timeout(answerWithinMs);
   const needsAgents = words[0] === 'agent';
   // Without an API there is nothing to offer; completing commands still works.
-  const [jobs, agents] = await Promise.all([
+  const [jobs, agents, updates] = await Promise.all([
     needsAgents ? [] : listMatching(session.client, parsePattern('*'), signal).catch(() => []),
     needsAgents ? listAllAgents(session.client, { signal }).catch(() => []) : [],
+    words[0] === 'update' ? updatesOfKey(words, session, signal).catch(() => []) : [],
   ]);
   return {
     jobs: jobs.map(({ key }) => key),
     agents: agents.map(({ agentId }) => agentId),
+    updates,
     files: jobFiles(),
   };
+}
+
+/** Ids of the newest updates of the job whose key is on the line, the newest first. */
+async function updatesOfKey(
+  words: readonly string[],
+  { client }: Session,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const key = words.find((word) => word.split('/').length === 4);
+  if (key === undefined) return [];
+  const listed = await client.call('listJobUpdates', {
+    params: parseWholeJob(key).key,
+    query: { limit: 10 },
+    signal,
+  });
+  return listed.updates.map(({ updateId }) => updateId);
 }
 
 function jobFiles(): string[] {

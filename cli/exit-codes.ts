@@ -3,7 +3,7 @@ import { type ErrorCode, errorCodes } from '../shared/lib/errors.ts';
 
 export const exitMeanings = {
   0: 'done',
-  1: '`job diff --exit-code`, `update plan`: the file differs from what is stored',
+  1: '`job diff --exit-code`, `update plan`, `--plan`: there are changes to what is stored',
   2: 'the command line is wrong: unknown command or option, missing argument',
   3: 'the job file is not valid, or the key names another cluster',
   4: 'the command failed: refused, or what was waited for did not happen (an update was rolled back)',

@@ -5,6 +5,7 @@ import type { Cli, Example } from '../command.ts';
 import { formatKey, type JobTarget, parseDurationMs, parseTarget } from '../keys.ts';
 import { count } from '../output/words.ts';
 import { readSettings, type SettingWords, withBatchOptions } from '../update/settings.ts';
+import { checkOnlyPlan, planOption, showPlan } from '../update/show-plan.ts';
 import { runUpdate } from '../update/start.ts';
 import { waitForJob } from '../wait/wait.ts';
 
@@ -16,7 +17,7 @@ export const examples: readonly Example[] = [
   ],
   ['borealis job add local/demo/devel/hello-service 10 --batch-size 2', 'as an update, two at a time'],
 ];
-export const exits = [3, 4, 6, 9, 10] as const;
+export const exits = [1, 3, 4, 6, 9, 10] as const;
 
 export function define(command: Command, cli: Cli): void {
   withBatchOptions(
@@ -29,6 +30,7 @@ export function define(command: Command, cli: Cli): void {
         'cluster/role/environment/name[/INSTANCE]: the instance to copy, default the highest',
       )
       .argument('<count>', 'how many')
+      .option(...planOption)
       .option('--wait', 'wait until every instance of the job runs, or the update has ended')
       .option('--timeout <span>', 'longest wait', '5m')
       .option('-m, --message <text>', 'why, kept in the history of the update')
@@ -41,17 +43,14 @@ export function define(command: Command, cli: Cli): void {
     const template = oneInstance(text, target);
     const settings = readSettings(options);
     checkBatched(options);
+    checkOnlyPlan(options);
     await session.checkCluster(target.cluster);
     const shown = formatKey(target.cluster, target.key);
     if (options.batchSize !== undefined) {
       const change = { kind: 'add' as const, count: added, ...(template !== undefined && { template }) };
-      return runUpdate(cli, session, {
-        key: target.key,
-        shown,
-        body: { change, settings },
-        words: options,
-        timeoutMs,
-      });
+      const body = { change, settings };
+      if (options.plan) return showPlan(cli, session, { key: target.key, shown, body, json: options.json });
+      return runUpdate(cli, session, { key: target.key, shown, body, words: options, timeoutMs });
     }
     // Never repeated on a broken connection: a second one would add a second time.
     const accepted = await session.client.call('addInstances', {
@@ -68,14 +67,21 @@ export function define(command: Command, cli: Cli): void {
   });
 }
 
-/** Without batches there is nothing that watches, counts failures or keeps a message. */
-function checkBatched(words: SettingWords & { readonly message?: string | undefined }): void {
-  const { watch, maxPerInstanceFailures, maxTotalFailures, message } = words;
-  const idle = [watch, maxPerInstanceFailures, maxTotalFailures, message].every((word) => word === undefined);
+interface BatchWords extends SettingWords {
+  readonly message?: string | undefined;
+  readonly plan?: true | undefined;
+}
+
+/** Without batches there is nothing that plans, watches, counts failures or keeps a message. */
+function checkBatched(words: BatchWords): void {
+  const { watch, maxPerInstanceFailures, maxTotalFailures, message, plan } = words;
+  const idle = [watch, maxPerInstanceFailures, maxTotalFailures, message, plan].every(
+    (word) => word === undefined,
+  );
   if (words.batchSize !== undefined || idle) return;
   throw new BorealisError(
     'INVALID_REQUEST',
-    '--watch, --message and the failure limits are of updates; nothing was added. Give --batch-size as well, or leave them out.',
+    '--plan, --watch, --message and the failure limits are of updates; nothing was added. Give --batch-size as well, or leave them out.',
   );
 }
 

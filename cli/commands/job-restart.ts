@@ -11,6 +11,7 @@ import type { Cli, Example } from '../command.ts';
 import { formatKey, type JobTarget, parseDurationMs, parseOptionalMs, parseTarget } from '../keys.ts';
 import type { Session } from '../session.ts';
 import { readSettings, type SettingWords, withBatchOptions } from '../update/settings.ts';
+import { checkOnlyPlan, planOption, showPlan } from '../update/show-plan.ts';
 import { runUpdate } from '../update/start.ts';
 import { waitForJob } from '../wait/wait.ts';
 
@@ -23,9 +24,13 @@ export const examples: readonly Example[] = [
     'borealis job restart local/demo/devel/hello-service --batch-size 3 --watch 0',
     'three at a time, no watch',
   ],
+  [
+    'borealis job restart local/demo/devel/hello-service --plan',
+    'what would happen, and where new tasks would go',
+  ],
   ['borealis job restart local/demo/devel/hello-service/3 --all-at-once', 'one instance, at once'],
 ];
-export const exits = [3, 4, 6, 9, 10] as const;
+export const exits = [1, 3, 4, 6, 9, 10] as const;
 
 /** Aurora's default for restarts. */
 const defaultWatchMs = 30_000;
@@ -33,6 +38,7 @@ const defaultTimeout = '5m';
 
 interface Words extends SettingWords {
   readonly allAtOnce?: true | undefined;
+  readonly plan?: true | undefined;
   readonly message?: string | undefined;
   readonly wait?: true | undefined;
   readonly json?: true | undefined;
@@ -46,6 +52,7 @@ export function define(command: Command, cli: Cli): void {
       )
       .argument('<key>', 'cluster/role/environment/name[/INSTANCES]; default all active ones')
       .option('--all-at-once', 'not in batches; a job that is no service is always restarted so')
+      .option(...planOption)
       .option('--wait', 'wait until all of it is done')
       .option(
         '--timeout <span>',
@@ -58,6 +65,7 @@ export function define(command: Command, cli: Cli): void {
     const target = parseTarget(text);
     const settings = { ...restartSettings, ...readSettings(options) };
     const timeoutMs = parseOptionalMs(options.timeout);
+    checkOnlyPlan(options);
     await session.checkCluster(target.cluster);
     const { job } = await session.client.call('getJob', {
       params: target.key,
@@ -66,17 +74,12 @@ export function define(command: Command, cli: Cli): void {
     });
     checkWords(options, job.service);
     if (options.allAtOnce || !job.service) return restartAtOnce(session, target, options, timeoutMs);
-    await runUpdate(cli, session, {
-      key: target.key,
-      shown: formatKey(target.cluster, target.key),
-      body: {
-        change: { kind: 'restart' },
-        ...(target.instances && { only: [...target.instances] }),
-        settings,
-      },
-      words: options,
-      timeoutMs,
-    });
+    const { key } = target;
+    const shown = formatKey(target.cluster, key);
+    const only = target.instances && { only: [...target.instances] };
+    const body = { change: { kind: 'restart' as const }, ...only, settings };
+    if (options.plan) return showPlan(cli, session, { key, shown, body, json: options.json });
+    await runUpdate(cli, session, { key, shown, body, words: options, timeoutMs });
   });
 }
 
@@ -88,12 +91,13 @@ const restartSettings = {
 } as const;
 
 function checkWords(words: Words, service: boolean): void {
-  const batched = [words.batchSize, words.watch, words.maxPerInstanceFailures, words.maxTotalFailures];
+  const { batchSize, watch, maxPerInstanceFailures, maxTotalFailures, plan } = words;
+  const batched = [batchSize, watch, maxPerInstanceFailures, maxTotalFailures, plan];
   if ((!words.allAtOnce && service) || batched.every((word) => word === undefined)) return;
   const why = service ? '--all-at-once contradicts batches' : 'the job is no service: it has no batches';
   throw new BorealisError(
     'INVALID_REQUEST',
-    `${why}. Nothing was restarted. Leave out --batch-size, --watch and the failure limits.`,
+    `${why}. Nothing was restarted. Leave out --plan, --batch-size, --watch and the failure limits.`,
   );
 }
 

@@ -4,13 +4,14 @@ import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Cli, Example } from '../command.ts';
 import { formatKey, parseOptionalMs, parseTarget } from '../keys.ts';
 import { readSettings, withBatchOptions } from '../update/settings.ts';
+import { checkOnlyPlan, planOption, showPlan } from '../update/show-plan.ts';
 import { runUpdate, type StartBody } from '../update/start.ts';
 
 export const examples: readonly Example[] = [
   ['borealis job shrink local/demo/devel/hello-service 2 --wait', 'take the two highest instances away'],
   ['borealis job shrink local/demo/devel/hello-service/0,4 --batch-size 2', 'these two, both at once'],
 ];
-export const exits = [3, 4, 6, 9, 10] as const;
+export const exits = [1, 3, 4, 6, 9, 10] as const;
 
 export function define(command: Command, cli: Cli): void {
   withBatchOptions(
@@ -20,6 +21,7 @@ export function define(command: Command, cli: Cli): void {
       )
       .argument('<key>', 'cluster/role/environment/name, or with /INSTANCES those to take away')
       .argument('[count]', 'take away so many, the highest ones')
+      .option(...planOption)
       .option('--wait', 'follow it to its end')
       .option('--timeout <span>', 'longest wait; default as long as it takes')
       .option('-m, --message <text>', 'why, kept in the history of the update')
@@ -30,14 +32,13 @@ export function define(command: Command, cli: Cli): void {
     const change = changeOf(target.instances, countText);
     const settings = readSettings(options);
     const timeoutMs = parseOptionalMs(options.timeout);
+    checkOnlyPlan(options);
     await session.checkCluster(target.cluster);
-    await runUpdate(cli, session, {
-      key: target.key,
-      shown: formatKey(target.cluster, target.key),
-      body: { change, settings },
-      words: options,
-      timeoutMs,
-    });
+    const { key } = target;
+    const shown = formatKey(target.cluster, key);
+    const body = { change, settings };
+    if (options.plan) return showPlan(cli, session, { key, shown, body, json: options.json });
+    await runUpdate(cli, session, { key, shown, body, words: options, timeoutMs });
   });
 }
 

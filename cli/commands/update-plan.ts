@@ -3,8 +3,8 @@ import type { Command } from '@commander-js/extra-typings';
 import type { Cli, Example } from '../command.ts';
 import { repeatable } from '../job-file.ts';
 import { updateFromFile } from '../update/from-file.ts';
-import { planLines } from '../update/plan-text.ts';
 import { withUpdateOptions } from '../update/settings.ts';
+import { showPlan } from '../update/show-plan.ts';
 
 export const examples: readonly Example[] = [
   [
@@ -36,14 +36,6 @@ export function define(command: Command, cli: Cli): void {
   ).action(async (first, second, options, self) => {
     const session = cli.session(self);
     const { key, shown, body } = await updateFromFile(session, first, second, options);
-    const plan = await session.client.call('planUpdate', { params: key, body, signal: cli.io.signal });
-    if (options.json) session.out.json(plan);
-    else if (!plan.changed) session.out.say(`${shown}: no change, the job is as the file says`);
-    else if (!session.quiet) {
-      const known = plan.version === 0 ? 'does not exist yet' : `is at version ${plan.version}`;
-      session.out.data(`${shown} ${known}`);
-      for (const line of planLines(plan, session.out.paint)) session.out.data(line);
-    }
-    if (plan.changed) cli.exit(1);
+    await showPlan(cli, session, { key, shown, body, json: options.json });
   });
 }

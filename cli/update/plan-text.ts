@@ -2,6 +2,7 @@
 import type { UpdatePlan } from '../../shared/api/updates.ts';
 import { formatInstances } from '../../shared/model/instance-ranges.ts';
 import type { PendingReason } from '../../shared/model/reason.ts';
+import type { UpdateKind } from '../../shared/model/update.ts';
 import type { Paint } from '../output/style.ts';
 import { count } from '../output/words.ts';
 import { verdictText } from '../why.ts';
@@ -11,9 +12,9 @@ import { diffLines } from './start.ts';
 type Step = UpdatePlan['steps'][number];
 
 /** Instances of one batch to which the same happens are told in one line. */
-export function planLines(plan: UpdatePlan, paint: Paint): string[] {
+export function planLines(plan: UpdatePlan, paint: Paint, kind: UpdateKind = 'replace'): string[] {
   const lines = [
-    ...diffLines(plan.diff),
+    ...diffLines(plan.diff, kind),
     `  ${settingsText(plan.settings)}: ${count(plan.batches, 'batch', 'batches')}`,
   ];
   for (const [batch, steps] of Map.groupBy(plan.steps, (step) => step.batch)) {

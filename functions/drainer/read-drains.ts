@@ -1,7 +1,8 @@
 // What a plan of drains is made from: the tasks of each agent, and all tasks of the jobs concerned.
-import type { DrainingAgent } from '../../shared/domain/drain/plan-drain.ts';
+import type { CountedJob, DrainingAgent } from '../../shared/domain/drain/plan-drain.ts';
+import { desiredInstances } from '../../shared/domain/job/desired.ts';
+import { countInstances } from '../../shared/model/instance-ranges.ts';
 import type { JobKey } from '../../shared/model/job-key.ts';
-import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, SetAside, Store } from '../../shared/store/port.ts';
 
@@ -24,12 +25,12 @@ export async function readJobs(
   jobs: ReadonlyMap<string, JobKey>,
   store: Pick<Store, 'getJob' | 'listTasks'>,
   aside?: SetAside,
-): Promise<ReadonlyMap<string, readonly Task[]>> {
+): Promise<ReadonlyMap<string, CountedJob>> {
   const read = await mapLimit([...jobs], jobsAtOnce, async ([path, key]) => {
     const job = await store.getJob(key);
     const interval = [0, Math.max(0, (job?.instanceSpan ?? 0) - 1)] as const;
     const tasks = job === undefined ? [] : await store.listTasks(key, interval, aside);
-    return [path, tasks] as const;
+    return [path, { tasks, wanted: job === undefined ? 0 : countInstances(desiredInstances(job)) }] as const;
   });
   return new Map(read);
 }

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Answers, type FakeApi, fakeApi, jobDetail, jobView, ok, taskView } from './support/fake-api.ts';
 import { runCli } from './support/fake-io.ts';
-import { endedUpdate, updateView } from './support/fake-updates.ts';
+import { endedUpdate, updatePlan, updateView } from './support/fake-updates.ts';
 
 const key = 'local/www/prod/hello';
 const job = '/jobs/www/prod/hello';
@@ -29,6 +29,41 @@ async function run(argv: readonly string[], more: Answers = {}) {
 afterEach(() => api?.close());
 const posted = () =>
   api.asked.filter(({ method }) => method === 'POST').map(({ path, body }) => ({ path, body }));
+
+describe('--plan', () => {
+  const planned: Answers = { [`POST ${job}/updates/plan`]: () => ok(updatePlan()) };
+
+  it.each([
+    [['job', 'restart', `${key}/0-1`, '--batch-size', '2'], { change: { kind: 'restart' }, only: [[0, 1]] }],
+    [['job', 'add', key, '2', '--batch-size', '1'], { change: { kind: 'add', count: 2 } }],
+    [['job', 'shrink', key, '1'], { change: { kind: 'remove', count: 1 } }],
+  ])('of %j prints what would happen, starts nothing and exits with 1', async (words, body) => {
+    const { code, out, err } = await run([...words, '--plan'], planned);
+    expect([code, err]).toEqual([1, '']);
+    expect(out).toContain(`${key} is at version 7\nThis update will:\n  add 1: instances 2\n`);
+    expect(out).toContain('Batch 1:\n');
+    expect(posted()).toMatchObject([{ path: `${job}/updates/plan`, body }]);
+  });
+
+  it('exits with 0 when there is nothing to do', async () => {
+    const nothing = { changed: false, steps: [], batches: 0 };
+    const { code, err } = await run(['job', 'restart', key, '--plan'], {
+      [`POST ${job}/updates/plan`]: () => ok(updatePlan(nothing)),
+    });
+    expect([code, err]).toEqual([0, `${key}: no change, the job is as asked for already\n`]);
+  });
+
+  it.each([
+    [['job', 'add', key, '2', '--plan'], '--plan, --watch, --message and the failure limits are of updates'],
+    [['job', 'restart', key, '--plan', '--all-at-once'], '--all-at-once contradicts batches'],
+    [['job', 'shrink', key, '1', '--plan', '--wait'], 'nothing to --wait for'],
+  ])('is refused in %j, and nothing is sent', async (words, says) => {
+    const { code, err } = await run(words);
+    expect(code).toBe(6);
+    expect(err).toContain(says);
+    expect(posted()).toEqual([]);
+  });
+});
 
 describe('job restart', () => {
   it('of a service is an update: one at a time, watched for 30 s, nothing is put back', async () => {

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fakeApi, jobView, ok } from './support/fake-api.ts';
+import { updateView } from './support/fake-updates.ts';
 
 const launcher = fileURLToPath(new URL('../../cli/bin/borealis.mjs', import.meta.url));
 const bundled = fileURLToPath(
@@ -94,6 +95,20 @@ describe('completion', () => {
       expect((await start([], ['complete', '--', 'job', 'kill', 'local/'], env)).out).toContain(
         'local/www/prod/hello',
       );
+    } finally {
+      await api.close();
+    }
+  });
+
+  it('offers the ids of the updates of the job on the line', async () => {
+    const updates = { updates: [updateView({ updateId: '0mwsgzg7t-avbvy2cv' })], nextCursor: null };
+    const api = await fakeApi({
+      'GET /jobs': () => ok({ jobs: [jobView()], nextCursor: null }),
+      'GET /jobs/www/prod/hello/updates': () => ok(updates),
+    });
+    try {
+      const words = ['complete', '--', 'update', 'info', 'local/www/prod/hello', ''];
+      expect((await start([], words, { BOREALIS_API: api.url })).out).toContain('0mwsgzg7t-avbvy2cv');
     } finally {
       await api.close();
     }

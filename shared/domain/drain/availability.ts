@@ -8,7 +8,7 @@ import type { Task } from '../../model/task.ts';
 
 /** One job at one moment. */
 export interface Availability {
-  /** Active instances, wherever they are. */
+  /** Instances the job should have, or has more of: one that has no task at this moment is down like any other. */
   readonly total: number;
   /** Of these, the ones that have been RUNNING for long enough. */
   readonly up: number;
@@ -23,13 +23,14 @@ export function isSettled(task: Pick<Task, 'state' | 'events'>, settledSecs: num
   return now - since >= settledSecs * 1000;
 }
 
-/** The budget of a job whose active tasks are given. */
+/** The budget of a job whose active tasks are given; `wanted`: instances it should have. */
 export function availabilityOf(
   active: readonly Pick<Task, 'state' | 'events'>[],
   { percentage, settledSecs }: Pick<Drain, 'percentage' | 'settledSecs'>,
   now: number,
+  wanted: number,
 ): Availability {
-  const total = active.length;
+  const total = Math.max(active.length, wanted);
   const up = active.filter((task) => isSettled(task, settledSecs, now)).length;
   const allowedDown = Math.max(1, Math.floor(total - (total * percentage) / 100 + 1e-9));
   return { total, up, allowedDown };

@@ -17,6 +17,13 @@ export interface DrainingAgent {
   readonly tasks: readonly Task[];
 }
 
+/** A job as a drain counts it. */
+export interface CountedJob {
+  readonly tasks: readonly Task[];
+  /** Instances it should have. */
+  readonly wanted: number;
+}
+
 /** Why a task is still there. */
 type DrainHold =
   /** Its end has been asked for already. */
@@ -57,7 +64,7 @@ export function jobsToCount(agents: readonly DrainingAgent[], now: number): Map<
  */
 export function planDrain(
   agents: readonly DrainingAgent[],
-  jobs: ReadonlyMap<string, readonly Task[]>,
+  jobs: ReadonlyMap<string, CountedJob>,
   now: number,
 ): DrainPlan {
   const move: { task: Task; agentId: string; forced: boolean }[] = [];
@@ -76,8 +83,9 @@ export function planDrain(
   }
   for (const candidate of candidates.toSorted(mostUrgent)) {
     const { task, agentId, drain } = candidate;
-    const active = jobs.get(jobPath(task))?.filter(({ state }) => isActive(state));
-    const availability = active && availabilityOf(active.map(asTaken(taken)), drain, now);
+    const job = jobs.get(jobPath(task));
+    const active = job?.tasks.filter(({ state }) => isActive(state)).map(asTaken(taken));
+    const availability = job && active && availabilityOf(active, drain, now, job.wanted);
     if (availability && isAllowed(task, availability, drain, now)) {
       taken.add(task.taskId);
       move.push({ task, agentId, forced: false });

@@ -103,6 +103,7 @@ function historyOf(states: readonly string[]): number {
 /** From the stream to the function. */
 const deliveryMs = 50;
 const killMs = 200;
+const endedByAgents: readonly TaskState[] = ['KILLING', 'DRAINING', 'PREEMPTING', 'RESTARTING'];
 
 /** Runs an update to its end; throws if it has none within its patience. */
 export async function runUpdate(options: UpdateRunOptions): Promise<UpdateRunReport> {
@@ -305,7 +306,8 @@ class UpdateRun implements RunningUpdate {
 
   #advance(task: Task): void {
     this.#count(task);
-    if (task.state === 'KILLING') this.#agenda.add(this.#now + killMs, () => this.move(task, 'KILLED'));
+    if (endedByAgents.includes(task.state))
+      this.#agenda.add(this.#now + killMs, () => this.move(task, 'KILLED'));
     if (task.state !== 'PENDING') return;
     const startMs = this.#options.startMs(task.instance, task.generation);
     if (startMs !== undefined) this.#agenda.add(this.#now + startMs, () => this.#start(task));

@@ -82,6 +82,31 @@ describe('an update of 1,500 instances', () => {
     },
   );
 
+  it('counts instances that a drain takes down, and those it has not brought up again elsewhere', async () => {
+    const drained = Array.from({ length: 40 }, (_none, i) => 1400 + i);
+    let downWithBatch = 0;
+    const count = async (one: RunningUpdate) => {
+      downWithBatch = Math.max(downWithBatch, one.down());
+    };
+    const run = await runUpdate({
+      instances,
+      settings: batches(50),
+      startMs: (instance, generation) => (instance >= 1400 && generation === 2 ? 100_000 : soon(instance)),
+      incidents: [
+        {
+          atMs: 20_000,
+          what: async (one) => {
+            for (const instance of drained) await one.move(await one.newest(instance), 'DRAINING');
+          },
+        },
+        ...Array.from({ length: 30 }, (_none, i) => ({ atMs: 35_000 + i * 2500, what: count })),
+      ],
+    });
+    expect(run.update.status).toBe('ROLLED_FORWARD');
+    expect(downWithBatch).toBeGreaterThan(40);
+    expect(downWithBatch).toBeLessThanOrEqual(50);
+  });
+
   it('waits when more than its batch is down, and goes on by itself when they are back', async () => {
     const lost = Array.from({ length: 60 }, (_none, i) => 1400 + i);
     const run = await runUpdate({

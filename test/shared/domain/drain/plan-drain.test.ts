@@ -2,7 +2,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { availabilityOf } from '../../../../shared/domain/drain/availability.ts';
-import { type DrainingAgent, jobsToCount, planDrain } from '../../../../shared/domain/drain/plan-drain.ts';
+import {
+  type CountedJob,
+  type DrainingAgent,
+  jobsToCount,
+  planDrain,
+} from '../../../../shared/domain/drain/plan-drain.ts';
 import type { Drain } from '../../../../shared/model/agent.ts';
 import { jobPath } from '../../../../shared/model/job-key.ts';
 import { isActive, type Task, type TaskState } from '../../../../shared/model/task.ts';
@@ -31,8 +36,12 @@ function task(instance: number, state: TaskState, over: Partial<Task> = {}, forM
   });
 }
 
-function planOf(agents: readonly DrainingAgent[], all: readonly Task[]) {
-  return planDrain(agents, Map.groupBy(all, jobPath), now);
+function planOf(agents: readonly DrainingAgent[], all: readonly Task[], missing = 0) {
+  const jobs = Array.from(Map.groupBy(all, jobPath), ([path, tasks]): [string, CountedJob] => [
+    path,
+    { tasks, wanted: tasks.filter(({ state }) => isActive(state)).length + missing },
+  ]);
+  return planDrain(agents, new Map(jobs), now);
 }
 
 describe('a task on an agent that is being emptied', () => {
@@ -87,6 +96,22 @@ describe('the budget of a job', () => {
     const waiting = task(2, 'PENDING', { agentId: undefined as never });
     expect(planOf([{ agentId: 'a1', drain, tasks }], [...tasks, waiting]).move).toEqual([]);
   });
+
+  it('counts an instance that an update has ended and not yet created again', () => {
+    const tasks = running(2, 'a1');
+    const ended = task(2, 'KILLED', { agentId: 'a2' });
+    expect(planOf([{ agentId: 'a1', drain, tasks }], [...tasks, ended], 1).move).toEqual([]);
+    expect(planOf([{ agentId: 'a1', drain, tasks }], [...tasks, ended], 0).move).toHaveLength(1);
+  });
+
+  it.each<TaskState>(['KILLING', 'PENDING', 'ASSIGNED', 'STARTING', 'DRAINING'])(
+    'counts an instance that an update has at work as %s',
+    (state) => {
+      const tasks = running(2, 'a1');
+      const working = task(2, state, { agentId: 'a2' });
+      expect(planOf([{ agentId: 'a1', drain, tasks }], [...tasks, working]).move).toEqual([]);
+    },
+  );
 
   it('counts an instance as up only when it has run for a while, and takes one that has not first', () => {
     const fresh = task(0, 'RUNNING', {}, 29_000);
@@ -159,11 +184,16 @@ describe('over generated jobs and drains', () => {
           expect(decided).toHaveLength(agents.flatMap(({ tasks }) => tasks).length);
 
           const taken = new Set(move.map((entry) => entry.task.taskId));
-          const before = availabilityOf(all, { ...drain, percentage }, now);
+          const before = availabilityOf(all, { ...drain, percentage }, now, all.length);
           const after = all.map((one) =>
             taken.has(one.taskId) ? { ...one, state: 'DRAINING' as const } : one,
           );
-          const { total, up, allowedDown } = availabilityOf(after, { ...drain, percentage }, now);
+          const { total, up, allowedDown } = availabilityOf(
+            after,
+            { ...drain, percentage },
+            now,
+            after.length,
+          );
           expect(total).toBe(all.filter(({ state }) => isActive(state)).length);
           // What was down before may exceed the budget; a drain never makes it worse.
           expect(total - up).toBeLessThanOrEqual(Math.max(allowedDown, before.total - before.up));
