@@ -51,7 +51,8 @@ describe('the simulator', { timeout: 600_000 }, () => {
 
   it('gets over three hours without a control plane and the return of a whole fleet', async () => {
     const report = await simulate<FleetReport>({}, '--outage', '--agents', '60');
-    expect(report).toMatchObject({ failure: undefined, declaredLost: 0, killed: 0, tasks: 120 });
+    expect(report.failure).toBeUndefined();
+    expect(report).toMatchObject({ declaredLost: 0, killed: 0, tasks: 120 });
     expect(report.endedMeanwhile).toBeGreaterThan(0);
     expect(report.secondsUntil.settled).toBeLessThan(300);
   });
