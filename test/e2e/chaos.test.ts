@@ -5,7 +5,11 @@ import { expect, it } from 'vitest';
 import { deployedChaos, embeddedChaos } from './chaos/run.ts';
 
 const isDeployed = process.env.BOREALIS_E2E_API !== undefined;
-const seed = Number(process.env.BOREALIS_CHAOS_SEED ?? Date.now() % 1_000_000);
+/**
+ * The same choices each time, of which each kind is known to come up within these seconds, so that luck does not decide
+ * whether a change is taken. What the machine makes of them differs all the same; other seeds: `npm run chaos`.
+ */
+const seed = Number(process.env.BOREALIS_CHAOS_SEED ?? (isDeployed ? 688_572 : 387_453));
 const seconds = Number(process.env.BOREALIS_CHAOS_SECONDS ?? (isDeployed ? 15 : 30));
 
 it('what fails breaks nothing: the history has no violation', {
