@@ -1,11 +1,8 @@
 // Task statuses of one batch: read the rows, fold each task's statuses through the machine, write once per task.
 // A lost race is folded again on the row as it is now.
 import { applyTransition } from '../../shared/domain/task/apply.ts';
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
 import { attemptedState } from '../../shared/domain/task/reports.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { outcomeOf } from '../../shared/domain/task/transitions.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { TaskStatus } from '../../shared/model/protocol.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
@@ -13,16 +10,11 @@ import { taskKeyOfId } from '../../shared/store/keys.ts';
 import type { Store, TransitionOutcome, TransitionWrite } from '../../shared/store/port.ts';
 import type { AgentCommandPort, Log, MetricPort } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 
-export interface StatusDeps {
+export interface StatusDeps extends TransitionDeps {
   readonly store: Pick<Store, 'getTasks' | 'transitionAll'>;
   readonly agents: AgentCommandPort;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
   readonly meter: MetricPort;
 }
 

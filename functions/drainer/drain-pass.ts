@@ -3,28 +3,20 @@
 // tasks are on. A pass that is repeated or cut short does no harm: the next one sees what is.
 import { jobsToCount, planDrain } from '../../shared/domain/drain/plan-drain.ts';
 import { applyTransition } from '../../shared/domain/task/apply.ts';
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Drain } from '../../shared/model/agent.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { AgentWithLedger, Store, TransitionWrite } from '../../shared/store/port.ts';
-import type { Log, MetricPort } from '../ports.ts';
+import type { MetricPort } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 import { drainingAgent, readJobs } from './read-drains.ts';
 
-export interface DrainDeps {
+export interface DrainDeps extends TransitionDeps {
   readonly store: Pick<
     Store,
     'listDraining' | 'listOnAgent' | 'getJob' | 'listTasks' | 'transitionAll' | 'setAgentMode'
   >;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
   readonly meter: MetricPort;
 }
 

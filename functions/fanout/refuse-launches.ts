@@ -2,25 +2,16 @@
 // change behind them in the stream. Such a task is LOST at once, with the reason; whether it is tried again is for the
 // task machine to say, which waits longer each time (flapping). Submitting the job again writes the config again.
 import { applyTransition } from '../../shared/domain/task/apply.ts';
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Task } from '../../shared/model/task.ts';
 import type { Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
-import type { Log } from '../ports.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 import type { CommandItem } from './commands.ts';
 
-export interface RefuseDeps {
+export interface RefuseDeps extends TransitionDeps {
   readonly store: Pick<Store, 'transition'>;
   readonly configs: ConfigCache;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
 }
 
 /** The items that can be sent; launches without a config are ended and left out. Throws if the store does. */

@@ -4,29 +4,21 @@
 import { markReconciled, needsReconcile } from '../../shared/domain/job/desired.ts';
 import { planReconcile, type ReconcilePlan } from '../../shared/domain/job/reconcile.ts';
 import { applyTransition } from '../../shared/domain/task/apply.ts';
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Job } from '../../shared/model/job.ts';
 import { type InstanceRange, type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store, TransitionWrite } from '../../shared/store/port.ts';
-import type { Log, RemainingTime } from '../ports.ts';
+import type { RemainingTime } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 
-export interface ReconcilerDeps {
+export interface ReconcilerDeps extends TransitionDeps {
   readonly store: Pick<
     Store,
     'getJob' | 'getConfigs' | 'listTasks' | 'insertTasks' | 'transitionAll' | 'updateJob'
   >;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
 }
 
 /** Instances per plan: four partitions of the task table. */

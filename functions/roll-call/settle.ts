@@ -1,27 +1,19 @@
 // Carries out what a roll call decided: the agent's row, then its tasks. Level-triggered: every roll call goes on with
 // whatever is not settled, so a crash or a lost race only costs a minute.
 import { changeOfLost } from '../../shared/domain/agent/lost-tasks.ts';
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { RosterEntry } from '../../shared/model/roster.ts';
 import type { Task } from '../../shared/model/task.ts';
 import type { PartitionPolicy } from '../../shared/model/task-config.ts';
 import type { Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
-import type { Log, MetricPort } from '../ports.ts';
+import type { MetricPort } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 
-export interface SettleDeps {
+export interface SettleDeps extends TransitionDeps {
   readonly store: Pick<Store, 'getAgent' | 'setAgentLost' | 'listOnAgent' | 'transitionAll'>;
   readonly configs: ConfigCache;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
   readonly meter: MetricPort;
 }
 

@@ -1,22 +1,15 @@
 // What overstayed a transient state, shard by shard of the due index: ended, or put off if its index entry came up early.
 import { isSilenceEvidence } from '../../shared/domain/agent/evidence.ts';
 import { applyTransition } from '../../shared/domain/task/apply.ts';
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
-import { type StateTimeouts, timedOut } from '../../shared/domain/task/timeouts.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
+import { timedOut } from '../../shared/domain/task/timeouts.ts';
 import type { Task } from '../../shared/model/task.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { SetAside, Store, TransitionWrite } from '../../shared/store/port.ts';
-import type { Log, RemainingTime } from '../ports.ts';
+import type { RemainingTime } from '../ports.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 
-export interface OverdueDeps {
+export interface OverdueDeps extends TransitionDeps {
   readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'getRoster'>;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
   /** Index entries read at once; replaced in tests. */
   readonly pageSize?: number;
 }

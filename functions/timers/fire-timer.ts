@@ -1,26 +1,19 @@
 // What happens when a timer is due: the task is read anew, so a timer that is late, early or repeated does no harm. A
 // drain's or an update's timer only passes the request on.
 import { applyTransition } from '../../shared/domain/task/apply.ts';
-import { type FlappingSettings, nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
+import { nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
 import type { Timer } from '../../shared/model/wake.ts';
 import type { Store } from '../../shared/store/port.ts';
 import { drainWake, timerMessage, updateWake } from '../messages.ts';
-import type { AgentCommandPort, Log, MessagePort } from '../ports.ts';
+import type { AgentCommandPort, MessagePort } from '../ports.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 
-export interface TimerDeps {
+export interface TimerDeps extends TransitionDeps {
   readonly store: Pick<Store, 'getTask' | 'transition'>;
   readonly messages: MessagePort;
   readonly agents: AgentCommandPort;
   readonly timersQueueUrl: string;
   readonly jobsQueueUrl: string;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
 }
 
 /** Throws if the store or a queue does; the message then comes again. */

@@ -1,14 +1,12 @@
 // What the parts of the updater need from outside.
-import type { FlappingSettings } from '../../shared/domain/task/flapping.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
-import type { Clock, IdSource, RandomSource } from '../../shared/lib/ports.ts';
 import type { Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
-import type { Log, MetricPort, WorkflowPort } from '../ports.ts';
+import type { MetricPort, WorkflowPort } from '../ports.ts';
+import type { TransitionDeps } from '../transition-deps.ts';
 import type { UpdateAlarms } from './alarms.ts';
 import type { InstanceReader } from './read-instances.ts';
 
-export interface UpdaterDeps {
+export interface UpdaterDeps extends TransitionDeps {
   readonly store: Pick<
     Store,
     | 'getUpdate'
@@ -26,11 +24,5 @@ export interface UpdaterDeps {
   readonly alarms: UpdateAlarms;
   /** Verdicts after which an execution hands over to the next. */
   readonly turnsPerExecution: number;
-  readonly timeouts: StateTimeouts;
-  readonly flapping: FlappingSettings;
-  readonly clock: Clock;
-  readonly ids: IdSource;
-  readonly random: RandomSource;
-  readonly log: Log;
   readonly meter: MetricPort;
 }
