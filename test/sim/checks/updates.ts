@@ -10,10 +10,10 @@ import {
   type ConfiguredInstances,
   isTerminalUpdate,
   type UpdateRecord,
-  type UpdateStrategy,
 } from '../../../shared/model/update.ts';
 import { decodeUpdates, isUpdateHead } from '../../../shared/store/codec/update-row.ts';
 import type { StoredUpdate } from '../../../shared/store/port.ts';
+import { groupNumber, largestGroup } from '../../shared/domain/update/groups.ts';
 import type { ItemChange } from '../model/memory-dynamo.ts';
 import { Violation } from './violation.ts';
 
@@ -65,7 +65,7 @@ export class UpdateChecks {
     const target = isBack(update) ? book.before : book.after;
     return workingOf(update).every((instance) => {
       const newest = this.#newest(book.path, instance);
-      if (!newest || newest.state !== 'RUNNING' || newest.configId !== target.get(instance)) return false;
+      if (newest?.state !== 'RUNNING' || newest.configId !== target.get(instance)) return false;
       const upMs = Date.now() - (newest.events.at(-1)?.at ?? 0);
       return upMs > update.settings.minWaitInInstanceRunningMs + stuckMs;
     });
@@ -414,22 +414,4 @@ function sameDirection(a: UpdateRecord, b: UpdateRecord): boolean {
 
 function failuresAllowed({ settings }: UpdateRecord): number {
   return settings.maxFailedInstances;
-}
-
-/** The number of the group that a position is in, by counting. */
-function groupNumber(strategy: UpdateStrategy, position: number): number {
-  const sizes = strategy.kind === 'varBatch' ? strategy.groupSizes : [strategy.groupSize];
-  let end = 0;
-  for (let group = 0; ; group++) {
-    end += sizes[Math.min(group, sizes.length - 1)] ?? 1;
-    if (position < end) return group;
-  }
-}
-
-/** The size of the group of a position, or of the largest one. */
-function largestGroup(strategy: UpdateStrategy, position = -1): number {
-  if (strategy.kind !== 'varBatch') return strategy.groupSize;
-  if (position < 0) return Math.max(...strategy.groupSizes);
-  const group = Math.min(groupNumber(strategy, position), strategy.groupSizes.length - 1);
-  return strategy.groupSizes[group] ?? 1;
 }

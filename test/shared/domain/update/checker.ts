@@ -6,8 +6,9 @@ import { applyCall } from '../../../../shared/domain/update/calls.ts';
 import { evaluateUpdate } from '../../../../shared/domain/update/evaluate.ts';
 import { endKind } from '../../../../shared/domain/update/failures.ts';
 import { listInstances } from '../../../../shared/model/instance-ranges.ts';
-import { isTerminalUpdate, type UpdateRecord, type UpdateStrategy } from '../../../../shared/model/update.ts';
+import { isTerminalUpdate, type UpdateRecord } from '../../../../shared/model/update.ts';
 import type { Cluster } from './cluster.ts';
+import { groupNumber, largestGroup } from './groups.ts';
 import { stored } from './sample-update.ts';
 
 type Configs = ReadonlyMap<number, string>;
@@ -176,24 +177,6 @@ function after(update: UpdateRecord, call: Parameters<typeof applyCall>[1]): Upd
   } catch {
     return update;
   }
-}
-
-/** The number of the group that a position is in, by counting. */
-function groupNumber(strategy: UpdateStrategy, position: number): number {
-  const sizes = strategy.kind === 'varBatch' ? strategy.groupSizes : [strategy.groupSize];
-  let end = 0;
-  for (let group = 0; ; group++) {
-    end += sizes[Math.min(group, sizes.length - 1)] ?? 1;
-    if (position < end) return group;
-  }
-}
-
-/** The size of the group of a position, or of the largest one. */
-function largestGroup(strategy: UpdateStrategy, position = -1): number {
-  if (strategy.kind !== 'varBatch') return strategy.groupSize;
-  if (position < 0) return Math.max(...strategy.groupSizes);
-  const group = Math.min(groupNumber(strategy, position), strategy.groupSizes.length - 1);
-  return strategy.groupSizes[group] ?? 1;
 }
 
 function must(holds: boolean, otherwise: string): void {
