@@ -8,6 +8,7 @@ import type { TaskConfig } from '../../shared/model/task-config.ts';
 import { Monitor } from './checks/monitor.ts';
 import { unsettled } from './checks/settled.ts';
 import { Violation } from './checks/violation.ts';
+import { simpleProcess } from './simple-process.ts';
 import { realTimings } from './world/agent.ts';
 import { World } from './world/world.ts';
 
@@ -276,21 +277,7 @@ function taskOf(metadata: Readonly<Record<string, string>>): TaskConfig {
     pool: 'default',
     metadata: { start: '2000', end: 'FINISHED', ...metadata },
     resources: { cpuMilli: 1_000, ramMb: 512, diskMb: 16, gpus: 0, gpuMilli: 0, gpuModels: [], ports: [] },
-    maxFailures: 1,
-    maxConcurrency: 0,
-    finalizationWaitSecs: 30,
-    processes: [
-      {
-        name: 'main',
-        cmdline: 'sleep 1',
-        maxFailures: 1,
-        daemon: false,
-        ephemeral: false,
-        final: false,
-        minDurationSecs: 5,
-      },
-    ],
-    ordering: [],
+    ...simpleProcess,
   };
 }
 

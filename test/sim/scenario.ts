@@ -4,6 +4,7 @@ import type { Offer } from '../../shared/model/agent.ts';
 import type { JobSubmission } from '../../shared/model/job.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
 import { makeUpdate, makeUpdateCall, type UpdateAction } from './scenario-updates.ts';
+import { simpleProcess } from './simple-process.ts';
 import type { FaultClass } from './world/faults.ts';
 import { createRandom, type Random } from './world/random.ts';
 
@@ -194,21 +195,7 @@ function makeConfig(random: Random): TaskConfig {
       gpuModels: [],
       ports: random.chance(0.2) ? ['http'] : [],
     },
-    maxFailures: 1,
-    maxConcurrency: 0,
-    finalizationWaitSecs: 30,
-    processes: [
-      {
-        name: 'main',
-        cmdline: 'sleep 1',
-        maxFailures: 1,
-        daemon: false,
-        ephemeral: false,
-        final: false,
-        minDurationSecs: 5,
-      },
-    ],
-    ordering: [],
+    ...simpleProcess,
   };
 }
 

@@ -18,7 +18,8 @@ export interface TriggerDeps {
   readonly trace: Trace;
 }
 
-const outagePollMs = 20_000;
+/** How often what is away is asked for again, ms. */
+export const outagePollMs = 20_000;
 const messagesPerBatch = 10;
 
 /** Lambda's poller of one queue. */

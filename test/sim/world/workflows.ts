@@ -1,10 +1,7 @@
 // Step Functions: executions of the update workflow on simulated time. A name runs once, ever; a step that failed is tried
 // again; a task token is good until its step is over. What a description says may be some seconds old.
-import type { Faults } from './faults.ts';
-import type { Lambda, LambdaFunction, Outcome } from './lambda.ts';
+import type { LambdaFunction, Outcome } from './lambda.ts';
 import type { Random } from './random.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { Outage } from './services.ts';
 import {
   covers,
   fillIn,
@@ -14,7 +11,7 @@ import {
   valueAt,
   withResult,
 } from './state-language.ts';
-import type { Trace } from './trace.ts';
+import { outagePollMs, type TriggerDeps } from './triggers.ts';
 
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED';
 
@@ -31,18 +28,11 @@ interface Execution {
   transitions: number;
 }
 
-export interface WorkflowDeps {
-  readonly scheduler: Scheduler;
-  readonly random: Random;
-  readonly faults: Faults;
-  readonly lambda: Lambda;
-  readonly outage: Outage;
-  readonly trace: Trace;
+export interface WorkflowDeps extends TriggerDeps {
   readonly updater: LambdaFunction;
   readonly machine: Machine;
 }
 
-const outagePollMs = 20_000;
 /** Of 25,000 that an execution may have; each state entered and each try is a few. */
 const longestHistory = 25_000;
 
