@@ -2,13 +2,11 @@
 // good with a reason that is not our own failure, what is refused stores nothing, and what is told about it can be told.
 import type { SQSRecord } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAdmission } from '../../functions/api/admission.ts';
 import { attributesOf } from '../../functions/clients/message-port.ts';
 import { type CommandDeps, processCommands } from '../../functions/commands/process-commands.ts';
-import { createConfigCache } from '../../functions/launch.ts';
 import type { OutgoingMessage } from '../../functions/ports.ts';
-import { randomIds } from '../../shared/lib/ports.ts';
 import { eventDetailSchemas } from '../../shared/model/events.ts';
+import { commandDeps } from '../functions/support/command-deps.ts';
 import { submission } from '../functions/support/world.ts';
 import { below, corrupt, hostileText, type Json, mutate, pick, type Random, randomOf } from './hostile.ts';
 import { createInstallation, type Installation } from './installation.ts';
@@ -19,22 +17,7 @@ let deps: CommandDeps;
 beforeAll(async () => {
   target = await createInstallation();
   const { world, store } = target;
-  deps = {
-    store,
-    configs: createConfigCache(store),
-    admission: createAdmission({ store, clock: () => world.now, log: world.log, limit: 1_000_000 }),
-    clock: () => world.now,
-    ids: randomIds,
-    identity: 'none',
-    log: world.log,
-    meter: world.meter,
-    cluster: 'local',
-    version: '0.0.0',
-    messages: world.messages,
-    events: world.events,
-    deadLettersUrl: 'dead',
-    maxTries: 5,
-  };
+  deps = commandDeps(world, { store, limit: 1_000_000, deadLettersUrl: 'dead' });
 });
 afterAll(() => target.world.stop());
 

@@ -1,15 +1,13 @@
 // Commands of other services: carried out once, by the functions of the API; refused ones say why, in two places.
 import type { SQSRecord } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAdmission } from '../../../functions/api/admission.ts';
 import { type CommandDeps, processCommands } from '../../../functions/commands/process-commands.ts';
-import { createConfigCache } from '../../../functions/launch.ts';
 import { maxCommandBytes } from '../../../shared/api/commands.ts';
 import { BorealisError } from '../../../shared/lib/errors.ts';
-import { randomIds } from '../../../shared/lib/ports.ts';
 import { eventDetailSchemas } from '../../../shared/model/events.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { unique } from '../../contract/fixtures.ts';
+import { commandDeps } from '../support/command-deps.ts';
 import { createWorld, submission, type World } from '../support/world.ts';
 
 let world: World;
@@ -22,22 +20,7 @@ const deadLetters = 'commands-dlq';
 
 function deps(over: Partial<Store> = {}): CommandDeps {
   const store = { ...world.store, ...over };
-  return {
-    store,
-    configs: createConfigCache(store),
-    admission: createAdmission({ store, clock: () => world.now, log: world.log, limit: 1_000 }),
-    clock: () => world.now,
-    ids: randomIds,
-    identity: 'none',
-    log: world.log,
-    meter: world.meter,
-    cluster: 'local',
-    version: '0.0.0',
-    messages: world.messages,
-    events: world.events,
-    deadLettersUrl: deadLetters,
-    maxTries: 5,
-  };
+  return commandDeps(world, { store, limit: 1_000, deadLettersUrl: deadLetters });
 }
 
 interface Options {
