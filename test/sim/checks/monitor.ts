@@ -4,7 +4,7 @@
 
 import type { MachineState } from '../../../shared/domain/task/transitions.ts';
 import { canonicalJson } from '../../../shared/lib/hash.ts';
-import type { Agent, Ledger } from '../../../shared/model/agent.ts';
+import type { Agent } from '../../../shared/model/agent.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import { jobPath, liveId } from '../../../shared/model/job-key.ts';
 import type { TaskLaunch } from '../../../shared/model/protocol.ts';
@@ -15,20 +15,18 @@ import { decodeTask } from '../../../shared/store/codec/task-row.ts';
 import { agentPrefix, ledgerPrefix, taskPrefix } from '../../../shared/store/keys.ts';
 import { specified } from '../../shared/domain/task/specified-table.ts';
 import type { ItemChange } from '../model/memory-dynamo.ts';
+import { AgentBooks, isEmptied } from './agent-books.ts';
 import { UpdateChecks } from './updates.ts';
 import { Violation } from './violation.ts';
 
 /** States in which a task should be running. */
 const wanted: readonly TaskState[] = ['ASSIGNED', 'STARTING', 'RUNNING', 'PARTITIONED'];
 
-interface AgentBooks {
-  agent?: Agent;
-  ledger?: Ledger;
-  /** Most of each resource it ever registered: what is running may stay when a machine shrinks. */
-  most: { cpuMilli: number; ramMb: number; diskMb: number };
-  readonly onAgent: Map<string, Task>;
-  /** Every task it was ever given, by live id. */
-  readonly given: Map<string, Task>;
+/** What one commit touched. */
+interface Touched {
+  readonly tasks: [old: Task | undefined, fresh: Task | undefined][];
+  readonly jobs: Set<string>;
+  readonly agents: Set<string>;
 }
 
 export class Monitor {
@@ -57,8 +55,6 @@ export class Monitor {
   forgivesLosses = false;
   /** Nothing but drains takes instances down, so their budgets hold to the letter. */
   checksDrainBudget = false;
-  /** When each agent was last being emptied. */
-  readonly #drainedAt = new Map<string, number>();
   checks = 0;
   /** Raised here, thrown by the run after the step. */
   violation: Violation | undefined;
@@ -99,56 +95,56 @@ export class Monitor {
   }
 
   #commit(changes: readonly ItemChange[]): void {
-    const instances = new Set<string>();
-    const agents = new Set<string>();
-    const ended = new Map<string, Task | undefined>();
-    const made: Task[] = [];
-    const moved: [old: Task | undefined, fresh: Task | undefined][] = [];
-    const jobs = new Set<string>();
-    for (const { table, pk, sk, before, after } of changes) {
-      if (table !== 'state') continue;
-      if (pk.startsWith(taskPrefix)) {
-        const id = `${pk} ${sk}`;
-        const [old, fresh] = [this.tasks.get(id), after && decodeTask(after)];
-        if ((old === undefined) !== (before === undefined)) throw new Violation(`${id} was changed unseen`);
-        this.#taskChanged(id, old, fresh);
-        moved.push([old, fresh]);
-        const task = (fresh ?? old) as Task;
-        instances.add(instanceOf(task));
-        for (const { agentId } of [old ?? {}, fresh ?? {}] as Partial<Task>[])
-          if (agentId) agents.add(agentId);
-        if (!old && fresh) made.push(fresh);
-        if (old && isActive(old.state) && !(fresh && isActive(fresh.state))) ended.set(old.taskId, fresh);
-      } else if (after && pk.startsWith('ROLE#')) {
-        const job = decodeJob(after);
-        this.jobs.set(jobPath(job), job);
-        jobs.add(jobPath(job));
-        if (before) this.#jobChanged(decodeJob(before), job);
-      } else if (after && sk.startsWith(agentPrefix)) {
-        const agent = decodeAgent(after);
-        const books = this.#books(agent.agentId);
-        if (isEmptied(agent) || (books.agent && isEmptied(books.agent)))
-          this.#drainedAt.set(agent.agentId, Date.now());
-        books.agent = agent;
-        const { most } = books;
-        for (const name of ['cpuMilli', 'ramMb', 'diskMb'] as const) {
-          most[name] = Math.max(most[name], agent.capacity[name]);
-        }
-        if (agent.lostAt !== undefined) this.lost.add(agent.agentId);
-        if (this.forbidsLost && agent.lostAt !== undefined)
-          throw new Violation(`${agent.agentId} was declared lost`);
-        agents.add(agent.agentId);
-      } else if (after && sk.startsWith(ledgerPrefix)) {
-        const ledger = decodeLedger(after);
-        this.#ledgerChanged(ledger);
-        agents.add(ledger.agentId);
-      }
-    }
-    this.updates.onCommit(changes, jobs);
-    for (const [old, fresh] of moved) this.updates.onTask(old, fresh);
-    for (const task of made) this.#checkMade(task, ended);
+    const touched: Touched = { tasks: [], jobs: new Set(), agents: new Set() };
+    for (const change of changes) if (change.table === 'state') this.#rowChanged(change, touched);
+    this.updates.onCommit(changes, touched.jobs);
+    for (const [old, fresh] of touched.tasks) this.updates.onTask(old, fresh);
+    const ended = new Map(
+      touched.tasks.flatMap(([old, fresh]) => (hasEnded(old, fresh) ? [[old.taskId, fresh]] : [])),
+    );
+    for (const [old, fresh] of touched.tasks) if (!old && fresh) this.#checkMade(fresh, ended);
+    const instances = new Set(touched.tasks.map(([old, fresh]) => instanceOf((fresh ?? old) as Task)));
     for (const instance of instances) this.#checkInstance(instance);
-    for (const agentId of agents) this.#checkAgent(agentId);
+    for (const agentId of touched.agents) {
+      this.checks++;
+      this.#books(agentId).check();
+    }
+  }
+
+  #rowChanged(change: ItemChange, touched: Touched): void {
+    const { pk, sk, after } = change;
+    if (pk.startsWith(taskPrefix)) this.#taskRow(change, touched);
+    else if (after && pk.startsWith('ROLE#')) this.#jobRow(decodeJob(after), change, touched);
+    else if (after && sk.startsWith(agentPrefix)) this.#agentRow(decodeAgent(after), touched);
+    else if (after && sk.startsWith(ledgerPrefix)) {
+      const ledger = decodeLedger(after);
+      this.#books(ledger.agentId).ledgerChanged(ledger);
+      touched.agents.add(ledger.agentId);
+    }
+  }
+
+  #taskRow({ pk, sk, before, after }: ItemChange, touched: Touched): void {
+    const id = `${pk} ${sk}`;
+    const [old, fresh] = [this.tasks.get(id), after && decodeTask(after)];
+    if ((old === undefined) !== (before === undefined)) throw new Violation(`${id} was changed unseen`);
+    this.#taskChanged(id, old, fresh);
+    touched.tasks.push([old, fresh]);
+    for (const task of [old, fresh]) if (task?.agentId !== undefined) touched.agents.add(task.agentId);
+  }
+
+  #jobRow(job: Job, { before }: ItemChange, touched: Touched): void {
+    this.jobs.set(jobPath(job), job);
+    touched.jobs.add(jobPath(job));
+    if (before) this.#jobChanged(decodeJob(before), job);
+  }
+
+  #agentRow(agent: Agent, touched: Touched): void {
+    const { agentId, lostAt } = agent;
+    this.#books(agentId).agentChanged(agent);
+    touched.agents.add(agentId);
+    if (lostAt === undefined) return;
+    this.lost.add(agentId);
+    if (this.forbidsLost) throw new Violation(`${agentId} was declared lost`);
   }
 
   /** What was accepted stays accepted: versions only grow, and the desired state only changes with a new one. */
@@ -182,10 +178,7 @@ export class Monitor {
       if (task === fresh && isActive(task.state)) active.set(task.taskId, task);
       else active.delete(task.taskId);
       if (task.agentId === undefined) continue;
-      const books = this.#books(task.agentId);
-      books.given.set(liveId(task.taskId), task);
-      if (task === fresh && isOnAgent(task.state)) books.onAgent.set(task.taskId, task);
-      else books.onAgent.delete(task.taskId);
+      this.#books(task.agentId).taskChanged(task, fresh);
     }
     if (old && fresh && old.taskId !== fresh.taskId)
       throw new Violation(`${old.taskId} was overwritten by ${fresh.taskId}`);
@@ -201,17 +194,10 @@ export class Monitor {
     if (this.#running.get(old.taskId) === undefined) return;
     if (this.excused.has(jobPath(old)) || this.excused.has(old.agentId ?? '')) return;
     if (fresh && wasEndedForUpdate(fresh)) return;
-    if (fresh?.state === 'DRAINING' && this.#drains(old.agentId ?? '')) return;
+    if (fresh?.state === 'DRAINING' && this.#books(old.agentId ?? '').isBeingEmptied()) return;
     throw new Violation(
       `${old.taskId} was ${old.state}, runs, and became ${fresh?.state ?? 'nothing'} without a reason`,
     );
-  }
-
-  /** Is the agent being emptied, or was it a moment ago, when a pass read it? */
-  #drains(agentId: string): boolean {
-    const { agent } = this.#books(agentId);
-    if (agent && isEmptied(agent)) return true;
-    return Date.now() - (this.#drainedAt.get(agentId) ?? Number.NEGATIVE_INFINITY) < longestPassMs;
   }
 
   /** Nothing new arrives on an agent that is not in use; what leaves it leaves within the job's budget. */
@@ -241,29 +227,30 @@ export class Monitor {
 
   /** Every step from the old row to the new one is in the specification's table. */
   #checkPath(old: Task | undefined, fresh: Task | undefined): void {
-    const { taskId } = (fresh ?? old) as Task;
-    if (old && isTerminal(old.state) && fresh) {
-      if (fresh.state !== old.state || fresh.events.length !== old.events.length) {
-        throw new Violation(`${taskId} had ended as ${old.state} and became ${fresh.state}`);
-      }
+    if (old && !fresh) this.#checkRemoved(old);
+    if (!fresh) return;
+    const { taskId } = fresh;
+    const isEnd = old !== undefined && isTerminal(old.state);
+    if (isEnd && (fresh.state !== old.state || fresh.events.length !== old.events.length)) {
+      throw new Violation(`${taskId} had ended as ${old.state} and became ${fresh.state}`);
     }
     let from: MachineState = old?.state ?? 'INIT';
     for (const to of stepsOf(old, fresh)) {
       if (from === to) continue;
       const effects = specified(from, to);
-      if (effects === undefined || effects[0] === '!K')
+      // A kill of a task that no agent has removes it.
+      if (effects === undefined || effects[0] === '!K' || effects.includes('D'))
         throw new Violation(`${taskId} went from ${from} to ${to}`);
       this.pairs.add(`${from}>${to}`);
       from = to;
-      // A kill of a task that no agent has removes it.
-      if (effects.includes('D')) from = 'DELETED';
     }
-    const ends = fresh?.state ?? 'DELETED';
-    if (fresh && from !== ends)
-      throw new Violation(`${taskId} is ${ends} though its history ends at ${from}`);
-    if (!fresh && old && isOnAgent(old.state))
-      throw new Violation(`${taskId} was removed in state ${old.state}`);
-    if (!fresh) this.pairs.add(`${old?.state}>${old && isTerminal(old.state) ? 'DELETED' : 'KILLING'}`);
+    if (from !== fresh.state)
+      throw new Violation(`${taskId} is ${fresh.state} though its history ends at ${from}`);
+  }
+
+  #checkRemoved({ taskId, state }: Task): void {
+    if (isOnAgent(state)) throw new Violation(`${taskId} was removed in state ${state}`);
+    this.pairs.add(`${state}>${isTerminal(state) ? 'DELETED' : 'KILLING'}`);
   }
 
   #checkMade(task: Task, ended: ReadonlyMap<string, Task | undefined>): void {
@@ -300,63 +287,16 @@ export class Monitor {
   #books(agentId: string): AgentBooks {
     let books = this.agents.get(agentId);
     if (!books) {
-      books = { most: { cpuMilli: 0, ramMb: 0, diskMb: 0 }, onAgent: new Map(), given: new Map() };
+      books = new AgentBooks(agentId);
       this.agents.set(agentId, books);
     }
     return books;
   }
-
-  #ledgerChanged(ledger: Ledger): void {
-    const books = this.#books(ledger.agentId);
-    const before = books.ledger;
-    if (before && ledger.version <= before.version)
-      throw new Violation(`ledger of ${ledger.agentId} went back a version`);
-    books.ledger = ledger;
-  }
-
-  #checkAgent(agentId: string): void {
-    this.checks++;
-    const { agent, ledger, most, onAgent, given } = this.#books(agentId);
-    if (!agent || !ledger) return;
-    const used = { cpuMilli: 0, ramMb: 0, diskMb: 0 };
-    const ports = new Set<number>();
-    const live = new Set(ledger.live);
-    for (const task of onAgent.values()) {
-      add(used, task.resources);
-      for (const port of Object.values(task.grant?.ports ?? {})) {
-        if (ports.has(port)) throw new Violation(`port ${port} of ${agentId} is given twice`);
-        ports.add(port);
-      }
-      if (!live.has(liveId(task.taskId)))
-        throw new Violation(`${task.taskId} is on ${agentId} but not in its ledger`);
-    }
-    for (const name of ['cpuMilli', 'ramMb', 'diskMb'] as const) {
-      if (used[name] > most[name])
-        throw new Violation(`${agentId} is over its ${name}: ${used[name]} of ${most[name]}`);
-    }
-    const held = { cpuMilli: 0, ramMb: 0, diskMb: 0 };
-    for (const id of ledger.live) {
-      const task = given.get(id);
-      if (!task) throw new Violation(`ledger of ${agentId} holds ${id}, which it was never given`);
-      add(held, task.resources);
-    }
-    const { capacity } = agent;
-    const adds =
-      capacity.cpuMilli - held.cpuMilli === ledger.freeCpuMilli &&
-      capacity.ramMb - held.ramMb === ledger.freeRamMb &&
-      capacity.diskMb - held.diskMb === ledger.freeDiskMb;
-    if (!adds)
-      throw new Violation(
-        `ledger of ${agentId} does not add up: ${JSON.stringify({ ledger, held, capacity })}`,
-      );
-  }
 }
 
-/** A pass of the drainer takes no longer than this, ms. */
-const longestPassMs = 130_000;
-
-function isEmptied({ mode }: Agent): boolean {
-  return mode === 'DRAINING' || mode === 'DRAINED';
+/** Was it active before, and is not any more? */
+function hasEnded(old: Task | undefined, fresh: Task | undefined): old is Task {
+  return old !== undefined && isActive(old.state) && !(fresh && isActive(fresh.state));
 }
 
 function wasEndedForUpdate({ events }: Task): boolean {
@@ -365,12 +305,6 @@ function wasEndedForUpdate({ events }: Task): boolean {
 
 function instanceOf({ role, environment, name, instance }: Task): string {
   return `${role}/${environment}/${name}/${instance}`;
-}
-
-function add(sum: { cpuMilli: number; ramMb: number; diskMb: number }, more: Task['resources']): void {
-  sum.cpuMilli += more.cpuMilli;
-  sum.ramMb += more.ramMb;
-  sum.diskMb += more.diskMb;
 }
 
 /** The states a write took the task through. */

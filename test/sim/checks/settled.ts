@@ -20,21 +20,25 @@ const ledgerHealed = 'a ledger promised room that tasks hold, and was set right'
 
 /** Where nothing goes wrong, everything happens at once: hints do their work, and no sweep is needed. */
 export function dawdling(world: World, monitor: Monitor): string[] {
+  const tasks = [...monitor.tasks.values()];
+  const problems = placementProblems(tasks, world, monitor, promptMs);
+  return [...problems, ...tasks.flatMap((task) => dawdlingTask(task, world))];
+}
+
+function dawdlingTask({ taskId, state, agentId, deadlineAt, events }: Task, world: World): string[] {
   const { now } = world.scheduler;
-  const problems = placementProblems([...monitor.tasks.values()], world, monitor, promptMs);
-  for (const { taskId, state, agentId, deadlineAt = now, events } of monitor.tasks.values()) {
-    const sinceMs = now - (events.at(-1)?.at ?? 0);
-    const agent = world.agents.get(agentId ?? '');
-    if (state === 'THROTTLED' && now > deadlineAt + promptMs) problems.push(`${taskId} is still THROTTLED`);
-    if (sinceMs < promptMs || !agent) continue;
-    const said = agent.isUp && agent.isLinked && isOnAgent(state) ? agent.said(taskId) : undefined;
-    if (said && now - said.at > promptMs && isNews(said.state, state)) {
-      problems.push(`${taskId} is ${said.state} for a while and still counts as ${state}`);
-    }
-    if (state === 'ASSIGNED' && !agent.alive().includes(taskId)) problems.push(`${taskId} is not started`);
-    if ((state === 'KILLING' || state === 'RESTARTING') && !agent.isEnding(taskId)) {
-      problems.push(`${taskId} is ${state} and was not told to end`);
-    }
+  if (state === 'THROTTLED')
+    return now > (deadlineAt ?? now) + promptMs ? [`${taskId} is still THROTTLED`] : [];
+  const agent = world.agents.get(agentId ?? '');
+  if (now - (events.at(-1)?.at ?? 0) < promptMs || !agent) return [];
+  const problems: string[] = [];
+  const said = agent.isUp && agent.isLinked && isOnAgent(state) ? agent.said(taskId) : undefined;
+  if (said && now - said.at > promptMs && isNews(said.state, state)) {
+    problems.push(`${taskId} is ${said.state} for a while and still counts as ${state}`);
+  }
+  if (state === 'ASSIGNED' && !agent.alive().includes(taskId)) problems.push(`${taskId} is not started`);
+  if ((state === 'KILLING' || state === 'RESTARTING') && !agent.isEnding(taskId)) {
+    problems.push(`${taskId} is ${state} and was not told to end`);
   }
   return problems;
 }
@@ -121,28 +125,30 @@ function taskProblems(task: Task, world: World, now: number): string[] {
 }
 
 function agentProblems(world: World, monitor: Monitor): string[] {
-  const problems: string[] = [];
   const rows = new Map([...monitor.tasks.values()].map((task) => [task.taskId, task]));
-  for (const agent of world.agents.values()) {
-    if (agent.isGone) continue;
-    for (const taskId of agent.alive()) {
+  return [...world.agents.values()].flatMap((agent) => {
+    if (agent.isGone) return [];
+    const strays = agent.alive().flatMap((taskId) => {
       const task = rows.get(taskId);
       const mine = task !== undefined && task.agentId === agent.id && isOnAgent(task.state);
-      if (!mine) problems.push(`${taskId} runs on ${agent.id} but its row says ${task?.state ?? 'nothing'}`);
-    }
-    const books = monitor.agents.get(agent.id);
-    if (!books?.ledger) {
-      problems.push(`${agent.id} is not registered`);
-      continue;
-    }
-    const { mode, drain } = books.agent ?? {};
-    if (mode === 'DRAINING' && drain && drain.deadlineAt + patienceMs < world.scheduler.now)
-      problems.push(`${agent.id} is still DRAINING`);
-    const onAgent = new Set([...books.onAgent.keys()].map(liveId));
-    for (const id of books.ledger.live) {
-      const endedLongAgo = world.scheduler.now - (books.given.get(id)?.events.at(-1)?.at ?? 0) > patienceMs;
-      if (!onAgent.has(id) && endedLongAgo) problems.push(`ledger of ${agent.id} still holds ${id}`);
-    }
+      return mine ? [] : [`${taskId} runs on ${agent.id} but its row says ${task?.state ?? 'nothing'}`];
+    });
+    return [...strays, ...bookProblems(agent.id, monitor, world.scheduler.now)];
+  });
+}
+
+/** What is wrong with the rows of an agent. */
+function bookProblems(agentId: string, monitor: Monitor, now: number): string[] {
+  const books = monitor.agents.get(agentId);
+  if (!books?.ledger) return [`${agentId} is not registered`];
+  const problems: string[] = [];
+  const { mode, drain } = books.agent ?? {};
+  if (mode === 'DRAINING' && drain && drain.deadlineAt + patienceMs < now)
+    problems.push(`${agentId} is still DRAINING`);
+  const onAgent = new Set([...books.onAgent.keys()].map(liveId));
+  for (const id of books.ledger.live) {
+    const endedLongAgo = now - (books.given.get(id)?.events.at(-1)?.at ?? 0) > patienceMs;
+    if (!onAgent.has(id) && endedLongAgo) problems.push(`ledger of ${agentId} still holds ${id}`);
   }
   return problems;
 }

@@ -133,41 +133,20 @@ export class UpdateChecks {
     this.books.set(update.updateId, { stored, path, before, after, order, takenDown: new Set() });
   }
 
-  #moved(book: Book, { update, version, sequence }: StoredUpdate): void {
-    const { update: old, version: oldVersion, sequence: oldSequence } = book.stored;
+  #moved(book: Book, fresh: StoredUpdate): void {
+    const { stored } = book;
     const name = `update of ${book.path}`;
-    if (version < oldVersion || version > oldVersion + 1)
-      throw new Violation(`${name} went from version ${oldVersion} to ${version}`);
-    if (version === oldVersion && JSON.stringify(update) !== JSON.stringify(old)) {
-      throw new Violation(`${name} changed within version ${version}`);
-    }
-    if (sequence < oldSequence || sequence > oldSequence + 1)
-      throw new Violation(`${name} went from execution ${oldSequence} to ${sequence}`);
+    checkVersions(name, stored, fresh);
+    const [old, update] = [stored.update, fresh.update];
     if (update.status !== old.status) {
       this.pairs.add(`${old.status}>${update.status}`);
       if (!mayMove(old.status, update.status))
         throw new Violation(`${name} went from ${old.status} to ${update.status}`);
     }
-    if (isTerminalUpdate(old.status) && version !== oldVersion)
+    if (isTerminalUpdate(old.status) && fresh.version !== stored.version)
       throw new Violation(`${name} had ended as ${old.status} and changed`);
-    const [was, is] = [old.progress, update.progress];
-    if (is.visited < was.visited || is.revisited < was.revisited)
-      throw new Violation(`${name} forgot whose turn it was`);
-    if (isBack(old) && is.visited !== was.visited)
-      throw new Violation(`${name} goes forward on its way back`);
-    const isStopped = old.status.endsWith('_PAUSED') || old.status.endsWith('_AWAITING_PULSE');
-    if (
-      isStopped &&
-      old.status === update.status &&
-      is.visited + is.revisited > was.visited + was.revisited
-    ) {
-      throw new Violation(`${name} goes on although it is ${old.status}`);
-    }
+    checkProgress(name, old, update);
     if (this.isPrompt && sameDirection(old, update)) this.#checkWatched(book, update);
-    if (sameDirection(old, update)) {
-      const lost = failedOf(old).filter((instance) => !failedOf(update).includes(instance));
-      if (lost.length > 0) throw new Violation(`${name} forgot that instances ${lost.join()} failed`);
-    }
   }
 
   /** Whoever is done has been up for as long as was asked for. */
@@ -356,6 +335,31 @@ export class UpdateChecks {
     const newest = this.#newest(path, instance);
     return newest && isActive(newest.state) ? newest.configId : undefined;
   }
+}
+
+/** One write, one version; an execution follows the one before it. */
+function checkVersions(name: string, old: StoredUpdate, fresh: StoredUpdate): void {
+  if (fresh.version < old.version || fresh.version > old.version + 1)
+    throw new Violation(`${name} went from version ${old.version} to ${fresh.version}`);
+  if (fresh.version === old.version && JSON.stringify(fresh.update) !== JSON.stringify(old.update))
+    throw new Violation(`${name} changed within version ${fresh.version}`);
+  if (fresh.sequence < old.sequence || fresh.sequence > old.sequence + 1)
+    throw new Violation(`${name} went from execution ${old.sequence} to ${fresh.sequence}`);
+}
+
+/** Turns only go on, in the direction of the update and while it may, and no failure is forgotten. */
+function checkProgress(name: string, old: UpdateRecord, update: UpdateRecord): void {
+  const [was, is] = [old.progress, update.progress];
+  if (is.visited < was.visited || is.revisited < was.revisited)
+    throw new Violation(`${name} forgot whose turn it was`);
+  if (isBack(old) && is.visited !== was.visited) throw new Violation(`${name} goes forward on its way back`);
+  const isStopped = old.status.endsWith('_PAUSED') || old.status.endsWith('_AWAITING_PULSE');
+  const goesOn = is.visited + is.revisited > was.visited + was.revisited;
+  if (isStopped && old.status === update.status && goesOn)
+    throw new Violation(`${name} goes on although it is ${old.status}`);
+  if (!sameDirection(old, update)) return;
+  const lost = failedOf(old).filter((instance) => !failedOf(update).includes(instance));
+  if (lost.length > 0) throw new Violation(`${name} forgot that instances ${lost.join()} failed`);
 }
 
 const askedFor: readonly string[] = ['KILLING', 'DRAINING', 'PREEMPTING', 'RESTARTING'];

@@ -184,36 +184,41 @@ export class MemoryDynamo {
     const table = this.table(input.TableName);
     const names = input.ExpressionAttributeNames ?? {};
     const values = input.ExpressionAttributeValues ?? {};
-    const inKey = compileCondition(input.KeyConditionExpression);
     const passes = compileConditionOf(input.FilterExpression);
     const key = partitionKeyOf(input.KeyConditionExpression, names, values, table, input.IndexName);
-    const { entries, orderOf } = table.partition(key, input.IndexName);
-    const after = input.ExclusiveStartKey && orderOf(input.ExclusiveStartKey);
-    const most = Math.min(input.Limit ?? Number.POSITIVE_INFINITY, this.#options.pageItems?.() ?? 1e9);
-    const found: Item[] = [];
-    let [looked, bytes] = [0, 0];
-    let last: Item | undefined;
-    const isDown = input.ScanIndexForward === false;
-    for (const { order, item } of isDown ? entries.toReversed() : entries) {
-      if (after !== undefined && (isDown ? order >= after : order <= after)) continue;
-      const scope = { item, names, values };
-      if (!inKey(scope)) continue;
-      if (looked >= most || bytes > pageBytes) break;
-      looked++;
-      bytes += sizeOf(item);
-      last = item;
-      if (passes(scope)) found.push(item);
-    }
-    const isCut = last !== undefined && (looked >= most || bytes > pageBytes);
+    const page = this.#page(input, table.partition(key, input.IndexName));
+    const last = page.isCut ? page.items.at(-1) : undefined;
+    const found = page.items.filter((item) => passes({ item, names, values }));
     return {
       Count: found.length,
-      ScannedCount: looked,
+      ScannedCount: page.items.length,
       ...(input.Select !== 'COUNT' && { Items: found.map((item) => ({ ...item })) }),
-      ...(isCut && { LastEvaluatedKey: keysOf(last as Item, table, input.IndexName) }),
+      ...(last && { LastEvaluatedKey: keysOf(last, table, input.IndexName) }),
       ...(input.ReturnConsumedCapacity && {
-        ConsumedCapacity: { TableName: input.TableName, CapacityUnits: Math.max(0.5, bytes / 8192) },
+        ConsumedCapacity: { TableName: input.TableName, CapacityUnits: Math.max(0.5, page.bytes / 8192) },
       }),
     };
+  }
+
+  /** The items one request looks at: from where it is told to start to its limit, or to a page's. */
+  #page(input: Shape, { entries, orderOf }: ReturnType<Table['partition']>): Page {
+    const names = input.ExpressionAttributeNames ?? {};
+    const values = input.ExpressionAttributeValues ?? {};
+    const inKey = compileCondition(input.KeyConditionExpression);
+    const after = input.ExclusiveStartKey && orderOf(input.ExclusiveStartKey);
+    const most = Math.min(input.Limit ?? Number.POSITIVE_INFINITY, this.#options.pageItems?.() ?? 1e9);
+    const isDown = input.ScanIndexForward === false;
+    const items: Item[] = [];
+    let bytes = 0;
+    const isFull = () => items.length >= most || bytes > pageBytes;
+    for (const { order, item } of isDown ? entries.toReversed() : entries) {
+      if (after !== undefined && (isDown ? order >= after : order <= after)) continue;
+      if (!inKey({ item, names, values })) continue;
+      if (isFull()) break;
+      bytes += sizeOf(item);
+      items.push(item);
+    }
+    return { items, bytes, isCut: isFull() };
   }
 
   #scan(input: Shape): Shape {
@@ -310,6 +315,13 @@ export class MemoryDynamo {
     for (const name of statement.remove) delete after[name];
     return { ...plan, after };
   }
+}
+
+interface Page {
+  readonly items: readonly Item[];
+  readonly bytes: number;
+  /** There may be more behind it. */
+  readonly isCut: boolean;
 }
 
 interface Planned {

@@ -83,26 +83,7 @@ export class Queue {
 
   receive(most: number): QueueMessage[] {
     const { now } = this.#scheduler;
-    const { retentionMs = 4 * 24 * 3600_000, maxReceives = Number.POSITIVE_INFINITY } = this.#options;
-    const found: QueueMessage[] = [];
-    const blocked = new Set<string>();
-    const spent = new Set<QueueMessage>();
-    const window = this.isFifo ? most : most + 10;
-    for (const message of this.#messages) {
-      if (found.length >= window) break;
-      if (message.visibleAt <= now) message.inFlight = false;
-      if (message.sentAt + retentionMs < now) {
-        spent.add(message);
-      } else if (message.groupId !== undefined && blocked.has(message.groupId)) {
-        // An earlier message of its group is being worked on.
-      } else if (message.visibleAt > now) {
-        if (message.groupId !== undefined) blocked.add(message.groupId);
-      } else if (message.receives >= maxReceives) {
-        spent.add(message);
-        this.deadLetters.push(message.body);
-      } else found.push(message);
-    }
-    if (spent.size > 0) this.#messages = this.#messages.filter((message) => !spent.has(message));
+    const found = this.#receivable(this.isFifo ? most : most + 10);
     const taken = this.isFifo ? found : this.#shuffled(found).slice(0, most);
     for (const message of taken) {
       message.receives++;
@@ -110,6 +91,37 @@ export class Queue {
       message.visibleAt = now + this.#options.visibilityMs;
     }
     return taken;
+  }
+
+  /** The first messages that may be received now; those of no more use go on the way. */
+  #receivable(most: number): QueueMessage[] {
+    const found: QueueMessage[] = [];
+    const spent = new Set<QueueMessage>();
+    /** Groups of which a message is being worked on. */
+    const blocked = new Set<string>();
+    for (const message of this.#messages) {
+      if (found.length >= most) break;
+      const fate = this.#fateOf(message, blocked);
+      if (fate === 'hidden' && message.groupId !== undefined) blocked.add(message.groupId);
+      if (fate === 'dead') this.deadLetters.push(message.body);
+      if (fate === 'old' || fate === 'dead') spent.add(message);
+      if (fate === 'free') found.push(message);
+    }
+    if (spent.size > 0) this.#messages = this.#messages.filter((message) => !spent.has(message));
+    return found;
+  }
+
+  #fateOf(
+    message: QueueMessage,
+    blocked: ReadonlySet<string>,
+  ): 'old' | 'blocked' | 'hidden' | 'dead' | 'free' {
+    const { now } = this.#scheduler;
+    const { retentionMs = 4 * 24 * 3600_000, maxReceives = Number.POSITIVE_INFINITY } = this.#options;
+    if (message.visibleAt <= now) message.inFlight = false;
+    if (message.sentAt + retentionMs < now) return 'old';
+    if (message.groupId !== undefined && blocked.has(message.groupId)) return 'blocked';
+    if (message.visibleAt > now) return 'hidden';
+    return message.receives >= maxReceives ? 'dead' : 'free';
   }
 
   delete(messages: readonly QueueMessage[]): void {
