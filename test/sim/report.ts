@@ -3,10 +3,12 @@ import { machineStates } from '../../shared/domain/task/transitions.ts';
 import { updateTransitions } from '../../shared/domain/update/status-machine.ts';
 import { specified } from '../shared/domain/task/specified-table.ts';
 import type { RunResult } from './run.ts';
+import { titleOf } from './scenario.ts';
 import type { Shrunk } from './shrink.ts';
 
 export class Totals {
   seeds = 0;
+  directed = 0;
   steps = 0;
   calls = 0;
   checks = 0;
@@ -17,9 +19,13 @@ export class Totals {
   readonly updatePairs = new Set<string>();
   updates = 0;
   readonly failures: RunResult[] = [];
+  /** Directed scenarios that did not come to what they are for. */
+  readonly missed: RunResult[] = [];
 
   add(result: RunResult): void {
-    this.seeds++;
+    if (result.scenario.name === undefined) this.seeds++;
+    else this.directed++;
+    if (result.missed.length > 0 && result.failure === undefined) this.missed.push(result);
     this.steps += result.steps;
     this.calls += result.calls;
     this.checks += result.checks;
@@ -37,7 +43,9 @@ export class Totals {
     const { allowed, strays } = pairsOfTheTable();
     return {
       seeds: this.seeds,
-      failed: this.failures.map(({ seed, failure }) => ({ seed, failure })),
+      directed: this.directed,
+      failed: this.failures.map(({ scenario, failure }) => ({ by: titleOf(scenario), failure })),
+      missed: this.missed.map(({ scenario, missed }) => ({ by: titleOf(scenario), missed })),
       steps: this.steps,
       calls: this.calls,
       checks: this.checks,
@@ -83,7 +91,7 @@ export function renderTotals(totals: Totals, seconds: number, cpuSeconds: number
   const { transitions, updateTransitions: statuses, faults, ...counts } = totals.summary();
   const injected = [...totals.faults.values()].reduce((sum, count) => sum + count, 0);
   return [
-    `${counts.seeds} seeds in ${seconds.toFixed(1)} s: ${(counts.seeds / seconds).toFixed(1)} seeds/s, ` +
+    `${counts.directed} directed scenarios and ${counts.seeds} seeds in ${seconds.toFixed(1)} s: ${((counts.directed + counts.seeds) / seconds).toFixed(1)} runs/s, ` +
       `${Math.round(counts.steps / seconds).toLocaleString('en')} steps/s; ${cpuSeconds.toFixed(1)} s of processor`,
     `steps ${counts.steps.toLocaleString('en')}, service calls ${counts.calls.toLocaleString('en')}, ` +
       `property checks ${counts.checks.toLocaleString('en')}, simulated hours ${counts.simulatedHours.toLocaleString('en')}`,
@@ -96,7 +104,8 @@ export function renderTotals(totals: Totals, seconds: number, cpuSeconds: number
     ...(transitions.missing.length > 0 ? [`never committed: ${transitions.missing.join(' ')}`] : []),
     `updates ${counts.updates}: ${statuses.exercised} of ${statuses.allowed} changes of status committed`,
     ...(statuses.missing.length > 0 ? [`never committed: ${statuses.missing.join(' ')}`] : []),
-    `seeds that failed: ${counts.failed.length}`,
+    ...counts.missed.map(({ by, missed }) => `${by} did not come to ${JSON.stringify(missed)}`),
+    `runs that failed: ${counts.failed.length}`,
   ].join('\n');
 }
 
@@ -108,10 +117,13 @@ export function renderShrunk({ scenario, only, result, runs }: Shrunk): string {
     return `  ${(at / 1000).toFixed(0)} s ${text}`;
   });
   return [
-    `seed ${result.seed}: ${result.failure}`,
+    `${titleOf(scenario)}: ${result.failure}`,
     `shrunk in ${runs} runs to ${scenario.steps.length} actions and ${only.size} faults, calm after ${scenario.calmAt / 1000} s`,
     ...steps,
-    ...result.faults.map(({ number, kind, site }) => `  fault #${number} ${kind} at ${site}`),
+    ...(scenario.strikes ?? []).map((strike) => `  ${JSON.stringify(strike)}`),
+    ...result.faults
+      .filter(({ strike }) => strike === undefined)
+      .map(({ number, kind, site }) => `  fault #${number} ${kind} at ${site}`),
     `last ${linesShown} of ${result.lines.length} lines:`,
     ...result.lines.slice(-linesShown).map((line) => `  ${line.slice(0, 240)}`),
   ].join('\n');

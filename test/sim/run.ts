@@ -6,6 +6,7 @@ import { Violation } from './checks/violation.ts';
 import type { Action, Scenario } from './scenario.ts';
 import type { Fault } from './world/faults.ts';
 import type { Random } from './world/random.ts';
+import type { Strike } from './world/strikes.ts';
 import { beginning, World } from './world/world.ts';
 
 export interface RunOptions {
@@ -15,7 +16,9 @@ export interface RunOptions {
 }
 
 export interface RunResult {
-  readonly seed: number;
+  readonly scenario: Scenario;
+  /** What was meant to strike and did not. */
+  readonly missed: readonly Strike[];
   /** What was violated; undefined if all properties held. */
   readonly failure: string | undefined;
   readonly steps: number;
@@ -54,6 +57,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
       until: calmAt,
       ...(options.only && { only: options.only }),
     },
+    strikes: scenario.strikes ?? [],
+    onStrike: ({ meanwhile = [] }) => {
+      for (const action of meanwhile) run.act(action);
+    },
     withLines: options.withLines ?? false,
     maxSkewMs: scenario.maxSkewMs,
     maxLatencyMs: scenario.maxLatencyMs,
@@ -70,10 +77,12 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     onEnded: (agentId, taskId) => monitor.onEnded(agentId, taskId),
     onKilled: (agentId, taskId) => monitor.onKilled(agentId, taskId),
   });
-  const failure = await new Run(scenario, world, monitor, calmAt).go();
+  const run = new Run(scenario, world, monitor, calmAt);
+  const failure = await run.go();
   const { scheduler, services, faults, trace, refused, logged } = world;
   return {
-    seed: scenario.seed,
+    scenario,
+    missed: world.strikes.missed(),
     failure,
     steps: scheduler.steps,
     calls: services.calls,
@@ -111,7 +120,7 @@ class Run {
   async go(): Promise<string | undefined> {
     const { scheduler } = this.#world;
     for (const { offer, skewMs } of this.#scenario.agents) this.#world.addAgent(offer, skewMs).boot();
-    for (const { at, action } of this.#scenario.steps) scheduler.at(beginning + at, () => this.#act(action));
+    for (const { at, action } of this.#scenario.steps) scheduler.at(beginning + at, () => this.act(action));
     scheduler.at(this.#calmAt, () => this.#calm());
     this.#expect();
     try {
@@ -205,7 +214,7 @@ class Run {
     }
   }
 
-  #act(action: Action): void {
+  act(action: Action): void {
     const { scheduler, lambda, outage, trace } = this.#world;
     trace.note(`action ${action.kind}`, () => JSON.stringify({ ...action, job: undefined }));
     switch (action.kind) {
@@ -390,9 +399,9 @@ class Run {
 const restarted = 'an update had no execution; it gets another';
 
 /** Nothing goes wrong but what users do. */
-function isFaultless({ steps, rates }: Scenario): boolean {
+function isFaultless({ steps, rates, strikes = [] }: Scenario): boolean {
   const isUsers = steps.every(({ action }) => usersActions.includes(action.kind));
-  return isUsers && Math.max(...Object.values(rates)) === 0;
+  return isUsers && strikes.length === 0 && Math.max(...Object.values(rates)) === 0;
 }
 const usersActions: readonly Action['kind'][] = [
   'submit',

@@ -7,6 +7,7 @@ import { makeUpdate, makeUpdateCall, type UpdateAction } from './scenario-update
 import { simpleProcess } from './simple-process.ts';
 import type { FaultClass } from './world/faults.ts';
 import { createRandom, type Random } from './world/random.ts';
+import type { Strike } from './world/strikes.ts';
 
 export type Action =
   | UpdateAction
@@ -59,6 +60,8 @@ type ScenarioKind = 'mixed' | 'calm' | 'outage' | 'update' | 'drain';
 
 export interface Scenario {
   readonly seed: number;
+  /** Of a directed scenario: what it aims at, as a sentence. */
+  readonly name?: string;
   readonly kind: ScenarioKind;
   readonly agents: readonly { readonly offer: Offer; readonly skewMs: number }[];
   readonly jobs: readonly JobSubmission[];
@@ -69,6 +72,13 @@ export interface Scenario {
   readonly maxSkewMs: number;
   /** A call of a service takes up to this, ms: the longer, the more happens in between. */
   readonly maxLatencyMs: number;
+  /** Faults that strike where they are meant to, besides those drawn by chance. */
+  readonly strikes?: readonly Strike[];
+}
+
+/** For people. */
+export function titleOf({ seed, name }: Pick<Scenario, 'seed' | 'name'>): string {
+  return name === undefined ? `seed ${seed}` : `directed: ${name}`;
 }
 
 const minuteMs = 60_000;

@@ -1,4 +1,4 @@
-// Makes a failing run small: leaves out faults, then what users and machines did, then time, for as long as some property
+// Makes a failing run small: leaves out faults, then what users and machines did, then what strikes by name, then time, for as long as some property
 // is still violated. What is left is what it takes.
 import { type RunResult, runScenario } from './run.ts';
 import type { Scenario } from './scenario.ts';
@@ -12,8 +12,8 @@ export interface Shrunk {
 
 const mostRuns = 250;
 
-export async function shrink(scenario: Scenario, failed: RunResult): Promise<Shrunk> {
-  let best = { scenario, only: new Set(failed.faults.map(({ number }) => number)), result: failed };
+export async function shrink(failed: RunResult): Promise<Shrunk> {
+  let best = { scenario: failed.scenario, only: drawn(failed), result: failed };
   let runs = 0;
   const attempt = async (next: Scenario, only: Set<number>): Promise<boolean> => {
     if (runs >= mostRuns) return false;
@@ -21,7 +21,7 @@ export async function shrink(scenario: Scenario, failed: RunResult): Promise<Shr
     const result = await runScenario(next, { only });
     if (result.failure === undefined) return false;
     // Numbers that were allowed and did not strike are of no use.
-    best = { scenario: next, only: new Set(result.faults.map(({ number }) => number)), result };
+    best = { scenario: next, only: drawn(result), result };
     return true;
   };
   for (let progress = true; progress && runs < mostRuns; ) {
@@ -30,14 +30,23 @@ export async function shrink(scenario: Scenario, failed: RunResult): Promise<Shr
     const withFewer = await fewer(steps, (kept) =>
       attempt({ ...best.scenario, steps: [...kept] }, best.only),
     );
+    const strikes = best.scenario.strikes ?? [];
+    const withoutStrikes = await fewer(strikes, (kept) =>
+      attempt({ ...best.scenario, strikes: [...kept] }, best.only),
+    );
     const shorter = await attempt(
       { ...best.scenario, calmAt: Math.floor(best.scenario.calmAt / 2) },
       best.only,
     );
-    progress ||= withFewer || shorter;
+    progress ||= withFewer || withoutStrikes || shorter;
   }
   const result = await runScenario(best.scenario, { only: best.only, withLines: true });
   return { ...best, result, runs };
+}
+
+/** Numbers of the faults that struck by chance. */
+function drawn({ faults }: RunResult): Set<number> {
+  return new Set(faults.flatMap(({ number, strike }) => (strike ? [] : [number])));
 }
 
 /** Leaves out halves, quarters, ... single items; true if anything could go. */

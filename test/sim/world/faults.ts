@@ -1,6 +1,7 @@
 // Which fault strikes where. Each place where something can go wrong asks once, gets the next number, and the seed and
 // that number alone decide: so a run can be repeated with some of its faults left out, which is how a failure is shrunk.
 import { mix } from './random.ts';
+import type { Strike, Strikes } from './strikes.ts';
 
 export const callFaults = [
   'crashBefore',
@@ -31,6 +32,8 @@ export interface Fault {
   readonly kind: string;
   readonly site: string;
   readonly at: number;
+  /** Absent = drawn by chance. */
+  readonly strike?: Strike;
 }
 
 export interface FaultPlan {
@@ -46,17 +49,34 @@ export interface FaultPlan {
 export class Faults {
   readonly #plan: FaultPlan;
   readonly #now: () => number;
+  readonly #strikes: Strikes;
   readonly injected: Fault[] = [];
   #number = 0;
 
-  constructor(plan: FaultPlan, now: () => number) {
+  constructor(plan: FaultPlan, strikes: Strikes, now: () => number) {
     this.#plan = plan;
+    this.#strikes = strikes;
     this.#now = now;
   }
 
   /** Asks for one place; `kinds` narrows the class's faults to those that make sense there. */
-  decide(group: FaultClass, site: string, kinds: readonly string[] = kindsOf[group]): Fault | undefined {
+  decide(
+    group: FaultClass,
+    site: string,
+    kinds: readonly string[] = kindsOf[group],
+    describe: () => string = () => '',
+  ): Fault | undefined {
     const number = this.#number++;
+    const strike = this.#strikes.at(site, describe);
+    if (strike) {
+      const { kind } = strike;
+      const canWait = group !== 'delivery' && group !== 'index';
+      if (kind === 'hold' ? !canWait : !kinds.includes(kind))
+        throw new Error(`${site} cannot go wrong by ${kind}`);
+      const struck = { number, kind, site, at: this.#now(), strike };
+      this.injected.push(struck);
+      return struck;
+    }
     if (this.#now() >= this.#plan.until || kinds.length === 0) return undefined;
     if (this.#plan.only && !this.#plan.only.has(number)) return undefined;
     const draw = mix(`${this.#plan.seed}!${number}`) / 4_294_967_296;

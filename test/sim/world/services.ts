@@ -6,6 +6,7 @@ import { callFaults } from './faults.ts';
 import type { Container, Invocation, Lambda } from './lambda.ts';
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { Strikes } from './strikes.ts';
 import type { Trace } from './trace.ts';
 
 type ServiceName = 'store' | 'queue' | 'bus' | 'workflows';
@@ -34,6 +35,7 @@ export interface ServicesDeps {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly faults: Faults;
+  readonly strikes: Strikes;
   readonly lambda: Lambda;
   readonly trace: Trace;
   readonly outage: Outage;
@@ -54,7 +56,7 @@ export class Services {
   }
 
   call<T>(container: Container, call: ServiceCall<T>): Promise<T> {
-    const { scheduler, random, faults, maxLatencyMs } = this.#deps;
+    const { scheduler, random, faults, strikes, maxLatencyMs } = this.#deps;
     const { invocation } = container;
     this.calls++;
     if (invocation?.dead) return new Promise(() => {});
@@ -62,13 +64,13 @@ export class Services {
     const kinds = call.partly ? callFaults : noPartial;
     // Most calls read, and a write that fails is the more interesting one.
     const group = call.service !== 'store' ? 'queue' : call.isWrite ? 'write' : 'store';
-    const fault = faults.decide(group, site, kinds);
+    const fault = faults.decide(group, site, kinds, call.describe);
     const latencyMs =
       fault?.kind === 'slow'
         ? 500 + Math.floor(faults.detail(fault) * 25_000)
         : random.between(1, maxLatencyMs);
     return new Promise((resolve, reject) => {
-      scheduler.after(latencyMs, () => {
+      const arrive = () => {
         // Whether a request of a process that has died meanwhile was still sent is a matter of luck.
         if (invocation?.dead && random.chance(0.5)) return;
         if (this.#isDown(call.service)) {
@@ -76,7 +78,10 @@ export class Services {
           return;
         }
         this.#carryOut(invocation, call, fault, { resolve, reject });
-      });
+      };
+      const { strike } = fault ?? {};
+      const isHeld = strike?.kind === 'hold';
+      scheduler.after(latencyMs, () => (isHeld ? strikes.hold(strike, arrive) : arrive()));
     });
   }
 
@@ -92,7 +97,7 @@ export class Services {
     fault: Fault | undefined,
     settle: { readonly resolve: (value: T) => void; readonly reject: (error: unknown) => void },
   ): void {
-    const { trace, faults, lambda } = this.#deps;
+    const { trace, faults, lambda, strikes } = this.#deps;
     const kind = fault?.kind;
     trace.note(`${invocation?.functionName ?? '-'} ${call.operation}`, () => {
       return `${call.describe?.() ?? ''}${fault ? ` [${kind} #${fault.number}]` : ''}`;
@@ -116,6 +121,7 @@ export class Services {
       // The client repeats a request whose answer it did not get; a transaction carries a token against that.
       if (kind === 'repeat' && call.transactItems === undefined) value = call.execute();
       outcome = () => settle.resolve(value);
+      strikes.passed(`${invocation?.functionName ?? '-'} ${call.operation}`, () => call.describe?.() ?? '');
     } catch (error) {
       outcome = () => settle.reject(error);
     }

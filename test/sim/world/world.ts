@@ -18,7 +18,7 @@ import {
   storeCall,
   workflowCall,
 } from './clients.ts';
-import { type FaultPlan, Faults, netFaults } from './faults.ts';
+import { type Fault, type FaultPlan, Faults, netFaults } from './faults.ts';
 import { createFunctions, type FunctionName, queueNames, tableNames } from './functions.ts';
 import { useSources } from './hermetic.ts';
 import { Lambda } from './lambda.ts';
@@ -27,6 +27,7 @@ import { createRandom, type Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Outage, Services } from './services.ts';
 import { loadUpdateWorkflow } from './state-language.ts';
+import { type Strike, Strikes } from './strikes.ts';
 import { Trace } from './trace.ts';
 import { everyMinute, QueueWorker, StreamConsumer, type TriggerDeps } from './triggers.ts';
 import { Workflows } from './workflows.ts';
@@ -37,6 +38,8 @@ export const beginning = 1_800_000_000_000;
 export interface WorldOptions {
   readonly seed: string;
   readonly faults: FaultPlan;
+  readonly strikes?: readonly Strike[];
+  readonly onStrike?: (strike: Strike) => void;
   readonly withLines: boolean;
   /** Containers' clocks differ from the true time by up to this, ms. */
   readonly maxSkewMs: number;
@@ -81,6 +84,7 @@ export class World {
   readonly scheduler = new Scheduler(beginning);
   readonly random: Random;
   readonly faults: Faults;
+  readonly strikes: Strikes;
   readonly trace: Trace;
   readonly outage: Outage = { store: false, queues: false, functions: false, workflows: false };
   readonly dynamo: MemoryDynamo;
@@ -104,14 +108,16 @@ export class World {
     const { scheduler, outage } = this;
     this.random = createRandom(options.seed);
     useSources({ scheduler, random: this.random.fork('platform'), onUnhandled: options.onUnhandled });
-    this.faults = new Faults(options.faults, () => scheduler.now);
+    this.strikes = new Strikes(options.strikes ?? [], scheduler, (strike) => options.onStrike?.(strike));
+    const { strikes } = this;
+    this.faults = new Faults(options.faults, strikes, () => scheduler.now);
     this.trace = new Trace(() => scheduler.now, options.withLines);
     this.dynamo = this.#createStore();
     this.lambda = new Lambda(scheduler, this.random.fork('lambda'), options.maxSkewMs, options.concurrency);
     const { faults, lambda, trace } = this;
     const random = this.random.fork('calls');
     const { maxLatencyMs } = options;
-    this.services = new Services({ scheduler, random, faults, lambda, trace, outage, maxLatencyMs });
+    this.services = new Services({ scheduler, random, faults, strikes, lambda, trace, outage, maxLatencyMs });
     this.functions = this.#createFunctions();
     const triggers: TriggerDeps = {
       scheduler,
@@ -288,24 +294,27 @@ export class World {
       const queueName = isHeartbeat ? queueNames.heartbeats : queueNames.intake;
       // Where it matters that nobody is thought lost, heartbeats get through; elsewhere they are as fallible as the rest.
       const isSafe = isHeartbeat && this.#options.keepsHeartbeats;
-      const fault = isSafe ? undefined : this.faults.decide('net', `${agent.id} reports`, netFaults);
+      const site = `${agent.id} reports`;
+      const fault = isSafe ? undefined : this.faults.decide('net', site, netFaults, () => body);
       const latencyMs = this.#latency();
       if (!agent.isLinked || this.outage.queues || fault?.kind === 'lostRequest') {
         this.scheduler.after(5_000, () => done(false));
         return;
       }
       const delayMs = fault?.kind === 'late' ? Math.floor(this.faults.detail(fault) * 60_000) : 0;
-      this.scheduler.after(latencyMs, () => {
-        this.trace.note(`${agent.id} reports`, () => body);
+      const arrive = () => {
+        this.trace.note(site, () => body);
         this.queues.get(queueName)?.send(body, { delayMs });
+        this.strikes.passed(site, () => body);
         if (fault?.kind === 'lostAnswer') this.scheduler.after(5_000, () => done(false));
         else done(true);
-      });
+      };
+      this.#afterHold(fault, latencyMs, arrive);
     },
     desired: (agent, done) => {
       const fault = this.faults.decide('net', `${agent.id} asks`, ['lostRequest', 'late']);
       if (!agent.isLinked || fault?.kind === 'lostRequest') return;
-      this.scheduler.after(this.#latency(), () => {
+      this.#afterHold(fault, this.#latency(), () => {
         const path = `/agents/${agent.id}/tasks?session=${agent.sessionId}`;
         this.callApi('GET', path, undefined, (answer) => {
           const lateMs =
@@ -323,6 +332,12 @@ export class World {
       });
     },
   };
+
+  #afterHold(fault: Fault | undefined, latencyMs: number, work: () => void): void {
+    const { strike } = fault ?? {};
+    const isHeld = strike?.kind === 'hold';
+    this.scheduler.after(latencyMs, () => (isHeld ? this.strikes.hold(strike, work) : work()));
+  }
 
   #latency(): number {
     return this.random.between(2, 40);

@@ -1,0 +1,6 @@
+// Scenarios that aim at something that seldom happens by chance. Each is run before the seeds, whatever is being looked
+// for, and says by `missed` when the product has moved on and it does not meet its aim any more.
+import type { DirectedScenario } from './build.ts';
+import { races } from './races.ts';
+
+export const directed: readonly DirectedScenario[] = [...races];
