@@ -75,7 +75,12 @@ export function createApi(deps: ApiDeps) {
       throw unknownRoute(method, path);
     },
   }) as unknown as (event: HttpEvent, context: Context) => Promise<HttpResult>;
-  return httpChain(deps.log, router);
+  return httpChain(deps.log, (event, context) => {
+    const { method, path } = event.requestContext.http;
+    // The router takes an event without them for one of another service.
+    if (!method || !path) throw unknownRoute(method || 'no method', path || 'empty path');
+    return router(event, context);
+  });
 }
 
 async function serve<N extends RouteName>(name: N, event: HttpEvent, deps: ApiDeps): Promise<HttpResult> {

@@ -5,17 +5,17 @@ import type { ClientToken } from '../../shared/store/port.ts';
 
 const maxTokenLength = 128;
 
-/** From the Idempotency-Key header; undefined without one. INVALID_REQUEST if it is empty or too long. */
+/** From the Idempotency-Key header; undefined without one. INVALID_REQUEST if it is empty, too long or no Unicode text. */
 export function clientToken(
   headers: Readonly<Record<string, string | undefined>>,
   request: unknown,
 ): ClientToken | undefined {
   const value = headers['idempotency-key'];
   if (value === undefined) return undefined;
-  if (value === '' || value.length > maxTokenLength) {
+  if (value === '' || value.length > maxTokenLength || !value.isWellFormed()) {
     throw new BorealisError(
       'INVALID_REQUEST',
-      `the Idempotency-Key header must have 1 to ${maxTokenLength} characters; nothing was stored`,
+      `the Idempotency-Key header must have 1 to ${maxTokenLength} characters of Unicode; nothing was stored`,
     );
   }
   return { value, requestHash: contentId(request) };

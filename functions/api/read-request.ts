@@ -3,6 +3,7 @@
 import type * as z from 'zod';
 import { type RouteName, routes } from '../../shared/api/routes.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
+import { illFormedAt, illFormedText } from '../../shared/lib/well-formed.ts';
 import type { HttpEvent } from '../middleware/http.ts';
 import type { ApiRequest } from './context.ts';
 
@@ -61,8 +62,11 @@ export function checked(
   part: 'path' | 'query' | 'body' | 'command',
 ): unknown {
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.flatMap(flatten).slice(0, maxIssues);
+  const illFormed = parsed.success ? illFormedAt(parsed.data) : undefined;
+  if (parsed.success && !illFormed) return parsed.data;
+  const issues = illFormed
+    ? [{ path: illFormed, message: illFormedText }]
+    : (parsed.error?.issues ?? []).flatMap(flatten).slice(0, maxIssues);
   const places = issues.map(({ path, message }) => ({ in: part, at: placeOf(path), message }));
   const inConfig = part === 'body' && issues.every(({ path }) => isInConfig(path));
   const said = places.map(({ at, message }) =>

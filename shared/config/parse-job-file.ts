@@ -1,6 +1,7 @@
 // A job file's text (or exported object) to submissions, without touching the disk. Every problem of the file comes in one
 // error, with line and column, and nothing is returned unless all of what was asked for is right.
 import { BorealisError } from '../lib/errors.ts';
+import { illFormedText } from '../lib/well-formed.ts';
 import type { JobSubmission } from '../model/job.ts';
 import { type JobKey, jobPath } from '../model/job-key.ts';
 import type { UpdateSettingsInput } from '../model/update.ts';
@@ -116,7 +117,8 @@ function readJobs(
   const names = new Map<string, SourceNode>();
   const cliProblems: TreeProblem[] = [];
   for (const [name, value] of Object.entries(options.bindings ?? {})) {
-    const error = bindingNameError(name);
+    const error =
+      bindingNameError(name) ?? (value.isWellFormed() ? undefined : `${name} is ${illFormedText}`);
     names.set(name, { kind: 'scalar', value });
     if (error !== undefined)
       cliProblems.push({ path: [], message: `--bind: ${error}`, hint: 'choose another name' });

@@ -15,6 +15,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
+import { illFormedText } from '../lib/well-formed.ts';
 import type { ConfigPath } from './problem.ts';
 import {
   isForbiddenKey,
@@ -184,6 +185,7 @@ class TreeReader {
     if (typeof value === 'number' && !Number.isFinite(value)) {
       return this.refuse(node, path, `${value} is not a number a job can use`);
     }
+    if (typeof value === 'string' && !value.isWellFormed()) return this.refuse(node, path, illFormedText);
     if (
       value === null ||
       typeof value === 'string' ||
@@ -235,6 +237,7 @@ class TreeReader {
       return this.refuse(pair.key, path, 'a field name must be a plain word');
     }
     const key = String(value);
+    if (!key.isWellFormed()) return this.refuse(pair.key, [...path, key.toWellFormed()], illFormedText);
     return isForbiddenKey(key)
       ? this.refuse(pair.key, [...path, key], `${key} is not allowed as a name`)
       : key;

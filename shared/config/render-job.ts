@@ -150,7 +150,7 @@ export function checkBindingNames(bindings: MapNode, path: ConfigPath): TreeProb
 
 /** What is wrong with a binding's name, or undefined. */
 export function bindingNameError(name: string): string | undefined {
-  const steps = parseAddress(name);
+  const steps = name.isWellFormed() ? parseAddress(name) : undefined;
   if (steps === undefined) return `${JSON.stringify(name.slice(0, 60))} can't be the name of a binding`;
   if (isReservedName(steps[0]) || parseAgentReference(name) !== undefined) {
     return `${steps[0]} is reserved for names the system binds`;

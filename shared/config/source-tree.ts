@@ -1,5 +1,6 @@
 // A job file as a tree of values that remember where they stand. YAML and JSON are read from text; the objects of a
 // TypeScript file become the same tree without places (locate-in-module.ts finds those).
+import { illFormedText } from '../lib/well-formed.ts';
 import { type ConfigPath, formatPath } from './problem.ts';
 
 /** Offsets of a value (and of its key) in the text; absent for objects. */
@@ -101,6 +102,7 @@ class ObjectReader {
   read(value: unknown, path: ConfigPath): SourceNode | undefined {
     this.count += 1;
     if (this.count > maxNodes) return this.refuse(path, `the file holds more than ${maxNodes} values`);
+    if (typeof value === 'string' && !value.isWellFormed()) return this.refuse(path, illFormedText);
     if (typeof value === 'string' || typeof value === 'boolean' || value === null)
       return { kind: 'scalar', value };
     if (typeof value === 'number') {
@@ -131,6 +133,7 @@ class ObjectReader {
     const fields = new Map<string, SourceNode>();
     for (const [key, inner] of Object.entries(value)) {
       if (isForbiddenKey(key)) this.refuse([...path, key], `${key} is not allowed as a name`);
+      else if (!key.isWellFormed()) this.refuse([...path, key.toWellFormed()], illFormedText);
       else if (inner !== undefined) {
         const child = this.read(inner, [...path, key]);
         if (child !== undefined) fields.set(key, child);

@@ -9,7 +9,7 @@ import { eventDetailSchemas } from '../../shared/model/events.ts';
 import { commandDeps } from '../functions/support/command-deps.ts';
 import { submission } from '../functions/support/world.ts';
 import { below, corrupt, hostileText, type Json, mutate, pick, type Random, randomOf } from './hostile.ts';
-import { createInstallation, type Installation } from './installation.ts';
+import { carryOutAll, createInstallation, type Installation } from './installation.ts';
 import { forEachSeed, timeoutMs } from './settings.ts';
 
 let target: Installation;
@@ -125,5 +125,6 @@ describe('hostile commands', () => {
       return code;
     });
     expect(outcomes.size).toBeGreaterThan(0);
+    await carryOutAll(target);
   });
 });

@@ -2,9 +2,10 @@
 // place, quickly and without a crash; whatever is read is also what the API takes.
 import { describe, expect, it } from 'vitest';
 import { checkConfigs } from '../../functions/api/check-configs.ts';
+import { checked } from '../../functions/api/read-request.ts';
 import { parseJobFile, parseJobObject } from '../../shared/config/parse-job-file.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
-import { jobSubmissionSchema } from '../../shared/model/job.ts';
+import { type JobSubmission, jobSubmissionSchema } from '../../shared/model/job.ts';
 import {
   below,
   corrupt,
@@ -162,8 +163,8 @@ function parsed(random: Random): string {
   })();
   for (const submission of result.submissions) {
     // The way to the API and what it checks there.
-    const taken = jobSubmissionSchema.parse(JSON.parse(JSON.stringify(submission)));
-    checkConfigs(taken);
+    const sent: unknown = JSON.parse(JSON.stringify(submission));
+    checkConfigs(checked(jobSubmissionSchema, sent, 'body') as JobSubmission);
   }
   return 'read';
 }

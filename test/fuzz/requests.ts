@@ -84,6 +84,38 @@ export function eventOf({ method, path, query, headers, body, isBase64Encoded }:
   } as unknown as HttpEvent;
 }
 
+/** The request as bytes on a connection, half of them with something about the framing that is wrong. */
+export function hostileBytes(random: Random, { method, path, headers, body = '' }: HostileRequest): Buffer {
+  const mostly = (good: string, bad: readonly string[]) => (random() < 0.85 ? good : pick(random, bad));
+  const size = Buffer.byteLength(body);
+  const chunked = `${size.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+  const length = mostly(`content-length: ${size}`, [
+    `content-length: ${below(random, 2_000_000)}`,
+    'content-length: -1',
+    `content-length: 3\r\ncontent-length: ${size}`,
+    'content-length: 3\r\ntransfer-encoding: chunked',
+    'transfer-encoding: chunked, identity',
+    'transfer-encoding: chunked',
+    'expect: 100-continue',
+    'upgrade: websocket\r\nconnection: upgrade',
+    '',
+  ]);
+  const isChunked = length.endsWith('chunked');
+  const content = mostly(isChunked ? chunked : body, [chunked, `ffffffffffffffff\r\n${body}`, '']);
+  const lines = [
+    `${method} ${encodeURI(path.toWellFormed())} ${mostly('HTTP/1.1', ['HTTP/1.0', 'HTTP/2.0', 'HTTP/9', ''])}`,
+    mostly('host: x', ['host:', 'host: a\r\nhost: b', '']),
+    'connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    length,
+  ];
+  const end = mostly('\r\n', ['\n']);
+  let text = `${lines.filter((line) => line !== '').join(end)}${end}${end}${content}`;
+  if (random() < 0.2) text = corrupt(random, text);
+  if (random() < 0.05) text += text;
+  return Buffer.from(text, random() < 0.8 ? 'utf8' : 'latin1');
+}
+
 function pathPart(random: Random, good: string): string {
   if (random() < 0.85) return encodeURIComponent(good);
   const bad = hostileText(random);

@@ -3,10 +3,10 @@
 //
 //   v version   c free cpu   r free ram   d free disk   g free share per card   m model per card (or the one of all)
 //   p ports in use (number set)   l live ids (string set)
-import type { Agent, Ledger } from '../../model/agent.ts';
+import { type Agent, agentModes, type Ledger } from '../../model/agent.ts';
 import { liveId } from '../../model/job-key.ts';
 import { agentKeyOf, agentPrefix, drainingDue, ledgerKeyOf, ledgerPrefix } from '../keys.ts';
-import { jsonOf, numberOf, type Row, stringOf, unreadable } from './row.ts';
+import { decoder, jsonOf, numberOf, type Row, stringOf, unreadable } from './row.ts';
 
 export type LedgerAttributes = Record<
   string,
@@ -36,11 +36,14 @@ export function encodeLedger(ledger: Ledger): Row {
   return { ...ledgerKeyOf(ledger.agentId), ...ledgerAttributes(ledger) };
 }
 
-export function decodeLedger(row: Row): Ledger {
+export const decodeLedger = decoder('ledger', (row): Ledger => {
   const sk = stringOf(row, 'sk', 'ledger');
-  const free = (row.g ?? []) as number[];
+  const free = (row.g ?? []) as readonly unknown[];
   const models = row.m;
-  const gpus = free.map((freeMilli, index) => ({ model: modelAt(models, index, row), freeMilli }));
+  const gpus = free.map((freeMilli, index) => {
+    if (typeof freeMilli !== 'number') throw unreadable('ledger', row);
+    return { model: modelAt(models, index, row), freeMilli };
+  });
   return {
     agentId: sk.slice(ledgerPrefix.length),
     version: numberOf(row, 'v', 'ledger'),
@@ -51,7 +54,7 @@ export function decodeLedger(row: Row): Ledger {
     usedPorts: row.p instanceof Set ? [...(row.p as Set<number>)].sort((a, b) => a - b) : [],
     live: row.l instanceof Set ? [...(row.l as Set<string>)].sort() : [],
   };
-}
+});
 
 function modelAt(models: unknown, index: number, row: Row): string {
   const model: unknown = Array.isArray(models) ? models[index] : models;
@@ -65,8 +68,17 @@ export function encodeAgent(agent: Agent): Row & { readonly j: string } {
   return { ...agentKeyOf(agent.agentId), po: agent.pool, j: JSON.stringify(agent), ...due };
 }
 
-export function decodeAgent(row: Row): Agent {
+/** Checked by hand for what a placement and an answer need: a pool of 10,000 agents is read at once. */
+export const decodeAgent = decoder('agent', (row): Agent => {
   const agent = jsonOf(row, 'j', 'agent') as Agent;
-  if (stringOf(row, 'sk', 'agent') !== `${agentPrefix}${agent.agentId}`) throw unreadable('agent', row);
+  const { agentId, host, pool, mode, capacity, attributes } = agent;
+  const isWhole =
+    stringOf(row, 'sk', 'agent') === `${agentPrefix}${agentId}` &&
+    typeof host === 'string' &&
+    typeof pool === 'string' &&
+    agentModes.includes(mode) &&
+    Number.isFinite(capacity.cpuMilli) &&
+    Object.values(attributes).every((values) => Array.isArray(values));
+  if (!isWhole) throw unreadable('agent', row);
   return agent;
-}
+});

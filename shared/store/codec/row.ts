@@ -21,6 +21,17 @@ export function isUnreadable(error: unknown): boolean {
   return details?.pk !== undefined && details.sk !== undefined;
 }
 
+/** Makes whatever `decode` stumbles over the failure to read that row, so that the row can be set aside by itself. */
+export function decoder<T>(what: string, decode: (row: Row) => T): (row: Row) => T {
+  return (row) => {
+    try {
+      return decode(row);
+    } catch (error) {
+      throw isBorealisError(error) ? error : unreadable(what, row, error);
+    }
+  };
+}
+
 export function stringOf(row: Row, name: string, what: string): string {
   const value = row[name];
   if (typeof value !== 'string') throw unreadable(what, row);

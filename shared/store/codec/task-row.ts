@@ -21,7 +21,7 @@ import type { Constraint } from '../../model/task-config.ts';
 import { dueKeysOf, parsePendingSortKey, parseTaskKey, pendingKeysOf, taskKeyOf } from '../keys.ts';
 import type { PendingRow } from '../port.ts';
 import { ttlAttribute } from '../tables.ts';
-import { numberOf, numberOr, type Row, stringOf, unreadable } from './row.ts';
+import { decoder, numberOf, numberOr, type Row, stringOf, unreadable } from './row.ts';
 
 export type TaskAttributes = Record<string, string | number | boolean | readonly string[]>;
 
@@ -44,10 +44,13 @@ const codes: Readonly<Record<TaskState, string>> = {
 const stateOfCode = new Map(taskStates.map((state) => [codes[state], state]));
 const stateNames = new Set<string>(taskStates);
 
-/** `P` + base-36 epoch ms (8 digits until 2059) + a space and the message, if there is one. */
+/**
+ * `P` + base-36 epoch ms (8 digits until 2059) + a space and the message, if there is one. A message may have been cut in
+ * the middle of a character, and the table takes only whole ones: it must never be what keeps a task from moving.
+ */
 export function encodeEvent(event: TaskEvent): string {
   const head = `${codes[event.state]}${event.at.toString(36)}`;
-  return event.message === undefined ? head : `${head} ${event.message}`;
+  return event.message === undefined ? head : `${head} ${event.message.toWellFormed()}`;
 }
 
 function decodeEvent(text: unknown, row: Row): TaskEvent {
@@ -70,6 +73,8 @@ function encodeResources(resources: Resources): string {
 
 function decodeResources(row: Row): Resources {
   const list = parse<readonly [number, number, number, number?, number?, string[]?, string[]?]>(row, 'r');
+  if (!Array.isArray(list) || list.slice(0, 3).some((amount) => typeof amount !== 'number'))
+    throw unreadable('task', row);
   const [cpuMilli, ramMb, diskMb, gpus = 0, gpuMilli = 0, gpuModels = [], ports = []] = list;
   return { cpuMilli, ramMb, diskMb, gpus, gpuMilli, gpuModels, ports };
 }
@@ -176,12 +181,13 @@ export function encodeTask(task: Task, historyMs: number): TaskAttributes & { pk
 }
 
 /** A task from its row; INTERNAL if the row makes no sense. */
-export function decodeTask(row: Row): Task {
+export const decodeTask = decoder('task', (row): Task => {
   const ref = parseTaskKey(stringOf(row, 'pk', 'task'), stringOf(row, 'sk', 'task'));
   const state = stringOf(row, 's', 'task');
   const events = row.e;
   if (ref === undefined || !stateNames.has(state) || !Array.isArray(events)) throw unreadable('task', row);
-  const agentId = (row.ag ?? row.a) as string | undefined;
+  const agentId = row.ag ?? row.a;
+  if (agentId !== undefined && typeof agentId !== 'string') throw unreadable('task', row);
   const grant = decodeGrant(row, agentId);
   const ancestorId = decodeAncestor(row, ref);
   const deadlineAt = numberOr(row, 'dl', 0);
@@ -208,10 +214,10 @@ export function decodeTask(row: Row): Task {
     ...(warmUpSecs !== 0 && { warmUpSecs }),
     ...(deadlineAt !== 0 && { deadlineAt }),
   };
-}
+});
 
 /** A waiting task from its entry in the pending index. */
-export function decodePendingRow(row: Row): PendingRow {
+export const decodePendingRow = decoder('pending entry', (row): PendingRow => {
   const ref = parseTaskKey(stringOf(row, 'pk', 'pending entry'), stringOf(row, 'sk', 'pending entry'));
   if (ref === undefined) throw unreadable('pending entry', row);
   const { role, environment, name, instance, generation } = ref;
@@ -225,4 +231,4 @@ export function decodePendingRow(row: Row): PendingRow {
     resources: decodeResources(row),
     constraints: decodeConstraints(row),
   };
-}
+});

@@ -15,7 +15,7 @@ import {
 import { instanceEventsPartition, instanceEventsSortKey, updatePlanKeyOf, updatePrefix } from '../keys.ts';
 import type { StoredUpdate, UpdateHead } from '../port.ts';
 import { checkSize, type JsonRow } from './job-row.ts';
-import { jsonOf, numberOf, type Row, stringOf, unreadable } from './row.ts';
+import { decoder, jsonOf, numberOf, type Row, stringOf, unreadable } from './row.ts';
 
 const advice = 'Update fewer instances at once, or contiguous ones.';
 
@@ -61,7 +61,7 @@ export function isUpdateHead(pk: string, sk: string): boolean {
 }
 
 /** What the changing row says by itself. */
-export function decodeUpdateHead(row: Row): UpdateHead {
+export const decodeUpdateHead = decoder('update', (row): UpdateHead => {
   const [role = '', environment = '', name = ''] = stringOf(row, 'pk', 'update')
     .slice(updatePrefix.length)
     .split('/');
@@ -75,7 +75,7 @@ export function decodeUpdateHead(row: Row): UpdateHead {
     sequence: numberOf(row, 'q', 'update'),
     events,
   };
-}
+});
 
 /** Pairs the rows of a listing; an update of which one row is missing (its time to be deleted has come) is left out. */
 export function decodeUpdates(rows: readonly Row[]): StoredUpdate[] {
@@ -121,11 +121,11 @@ function compactEvent({ instance, action, at, message }: InstanceEvent): Compact
   return message === undefined ? [instance, code, at] : [instance, code, at, message];
 }
 
-export function decodeInstanceEvents(row: Row): InstanceEvent[] {
+export const decodeInstanceEvents = decoder('update events', (row): InstanceEvent[] => {
   const events = jsonOf(row, 'j', 'update events') as readonly CompactEvent[];
   return events.map(([instance, code, at, message]) => {
     const action = instanceActions[code];
     if (action === undefined) throw unreadable('update events', row);
     return { instance, action, at, ...(message !== undefined && { message }) };
   });
-}
+});

@@ -407,7 +407,12 @@ async function openStream(tables: StoreUnderTest) {
     async read(): Promise<DynamoDBRecord[]> {
       const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1000 }));
       iterator = page.NextShardIterator;
-      return (page.Records ?? []) as unknown as DynamoDBRecord[];
+      // Lambda hands over seconds where the SDK makes a date of them.
+      return (page.Records ?? []).map((record) => {
+        const { ApproximateCreationDateTime: at, ...rest } = record.dynamodb ?? {};
+        const dynamodb = { ...rest, ...(at && { ApproximateCreationDateTime: at.getTime() / 1000 }) };
+        return { ...record, dynamodb } as unknown as DynamoDBRecord;
+      });
     },
     close: () => client.destroy(),
   };

@@ -1,6 +1,6 @@
 // What a wrong job file is answered with: place, message and hint, for each way to be wrong.
 import { describe, expect, it } from 'vitest';
-import { type JobFileOptions, parseJobFile } from '../../../shared/config/parse-job-file.ts';
+import { type JobFileOptions, parseJobFile, parseJobObject } from '../../../shared/config/parse-job-file.ts';
 import type { FileProblem } from '../../../shared/config/problem.ts';
 import { isBorealisError } from '../../../shared/lib/errors.ts';
 
@@ -334,6 +334,19 @@ task:
     expect(lines(job, { environmentPattern: /^(qa|prod)$/ })).toEqual([
       '2:14 environment | environment devel is not allowed here',
     ]);
+  });
+
+  it.each([
+    ['a value', '{"role": "a\\ud800"}', '1:10 role | not Unicode text: it holds half of a surrogate pair'],
+    ['a name', '{"\\udc00b": 1}', '1:2 \ufffdb | not Unicode text: it holds half of a surrogate pair'],
+  ])('refuses half a character in %s, in YAML, JSON and objects', (_what, text, expected) => {
+    expect(lines(text)).toContain(expected);
+    expect(lines(text, { format: 'json' })).toContain(expected);
+    expect(() => parseJobObject(JSON.parse(text), { fileName: 'job.ts' })).toThrow(/not Unicode text/);
+  });
+
+  it('refuses --bind of half a character', () => {
+    expect(problemsOf(job, { bindings: { a: 'x\ud800' } })[0]?.message).toMatch(/^--bind: a is not Unicode/);
   });
 
   it('refuses --bind of a reserved name', () => {

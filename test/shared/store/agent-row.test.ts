@@ -45,6 +45,8 @@ describe('the ledger codec', () => {
     const row = encodeLedger(busy);
     expect(() => decodeLedger({ ...row, v: 'x' })).toThrow(/stored ledger .* cannot be read/);
     expect(() => decodeLedger({ ...row, m: ['T4'] })).toThrow(/cannot be read/);
+    expect(() => decodeLedger({ ...row, g: 'T4' })).toThrow(/cannot be read/);
+    expect(() => decodeLedger({ ...row, g: ['1000'] })).toThrow(/cannot be read/);
     expect(() => decodeAgent({ pk: 'AGENTS#1', sk: 'A#other', j: '{"agentId":"a"}' })).toThrow(
       /cannot be read/,
     );

@@ -103,6 +103,13 @@ describe('the task codec', () => {
     );
   });
 
+  it('mends a message that was cut in the middle of a character, which no table takes', () => {
+    const events = [{ state: 'PENDING' as const, at: t0, message: 'cut \ud83d' }];
+    expect(decodeTask(encodeTask(makeTask({ events }), historyMs)).events).toEqual([
+      { state: 'PENDING', at: t0, message: 'cut \ufffd' },
+    ]);
+  });
+
   it('marks a row for exactly the indexes of its state', () => {
     fc.assert(
       fc.property(anyTask, (task) => {
@@ -123,6 +130,10 @@ describe('the task codec', () => {
     ['no events', { e: undefined }],
     ['a key of another kind', { pk: 'ROLES' }],
     ['a number as text', { t: 'yesterday' }],
+    ['resources that are no list', { r: '{"0":1}' }],
+    ['resources without numbers', { r: '["much",1,1]' }],
+    ['an agent that is no text', { ag: { toString: 'x' } }],
+    ['a former agent that is no text', { a: 7 }],
   ])('refuses %s, naming the row', (_what, damage) => {
     const row = { ...encodeTask(makeTask(), historyMs), ...damage };
     expect(() => decodeTask(row)).toThrow(
