@@ -36,7 +36,7 @@ describe('hostile stream records', () => {
   it('stop nothing but themselves, and leave no trace if they cannot be read', {
     timeout: timeoutMs,
   }, async () => {
-    const { world, store, takeWrites } = target;
+    const { world, store } = target;
     const deps = {
       store,
       configs: createConfigCache(store),
@@ -67,7 +67,7 @@ describe('hostile stream records', () => {
       } as unknown as DynamoDBRecord;
       if (isWellFormed) checkReading(record);
       const linesBefore = world.log.lines.length;
-      takeWrites();
+      target.takeWrites();
       const sentBefore = sent();
       const told = world.events.published.length;
       const Records = random() < 0.5 ? [record, good] : [good, record];
@@ -82,7 +82,7 @@ describe('hostile stream records', () => {
       const isGood = ({ detail }: BusEvent) => 'host' in detail && detail.host === goodHost;
       if (!events.some(isGood)) throw new Error('the good record beside it had no effect');
       const effects =
-        [...events.filter((event) => !isGood(event)), ...takeWrites()].length + sent() - sentBefore;
+        [...events.filter((event) => !isGood(event)), ...target.takeWrites()].length + sent() - sentBefore;
       if (wasUnreadable && effects > 0) throw new Error(`it cannot be read, but had ${effects} effects`);
       return failed ? (wasUnreadable ? 'dead letter' : 'comes again') : 'derived';
     });
