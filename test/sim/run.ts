@@ -1,5 +1,7 @@
 // One run of one scenario: act, let faults strike, let calm return, and ask whether everything came right.
+import { isRolling } from '../../shared/domain/update/status-machine.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
+import { FollowedMachines, type GiveWay } from './checks/followed.ts';
 import { Monitor } from './checks/monitor.ts';
 import { dawdling, unsettled } from './checks/settled.ts';
 import { Violation } from './checks/violation.ts';
@@ -40,11 +42,17 @@ const lookEveryMs = 4 * 60_000;
 const patienceMs = 60 * 60_000;
 const stayMs = 3 * 60_000;
 const lookPromptMs = 5_000;
+/** How often a machine that was followed is looked at, and how long it may take to give way, without and with faults. */
+const lookFollowedMs = 5_000;
+const promptly: GiveWay = { learnMs: 32_000, endMs: 65_000 };
+const inSpiteOfFaults: GiveWay = { learnMs: 10 * 60_000, endMs: 12 * 60_000 };
 const stopMs = 3_000;
 /** How often somebody looks after updates once all is calm, and how long an update may roll before it is given up. */
 const tendEveryMs = 30_000;
 const mostResumptions = 3;
 const updatePatienceMs = 40 * 60_000;
+/** Within it an update that has lost its execution must have another: two sweeps, and a description that is late. */
+const undrivenPatienceMs = 4 * 60_000;
 
 export async function runScenario(scenario: Scenario, options: RunOptions = {}): Promise<RunResult> {
   const monitor = new Monitor();
@@ -108,6 +116,8 @@ class Run {
   readonly #calmAt: number;
   readonly #random: Random;
   readonly #resumed = new Map<string, number>();
+  /** Since when each update that acts has had no execution. */
+  readonly #undriven = new Map<string, number>();
 
   constructor(scenario: Scenario, world: World, monitor: Monitor, calmAt: number) {
     this.#scenario = scenario;
@@ -142,6 +152,7 @@ class Run {
     this.#monitor.checksDrainBudget = kind === 'drain';
     this.#monitor.forgivesLosses = isSevere(this.#scenario) || isMixedOutage;
     this.#monitor.updates.isPrompt = kind === 'update' && isFaultless(this.#scenario);
+    this.#expectToGiveWay();
     const isLeftAlone = !steps.some(
       ({ action }) => action.kind === 'stopExecution' || action.kind === 'startExecution',
     );
@@ -160,6 +171,20 @@ class Run {
       scheduler.after(lookPromptMs, look);
     };
     scheduler.after(lookPromptMs, look);
+  }
+
+  #expectToGiveWay(): void {
+    const { rates, strikes = [], steps } = this.#scenario;
+    const isQuiet = steps.every(({ action: { kind } }) => kind === 'twin' || usersActions.includes(kind));
+    const hasFaults = !isQuiet || strikes.length > 0 || Math.max(...Object.values(rates)) > 0;
+    const giveWay = hasFaults ? inSpiteOfFaults : promptly;
+    const followed = new FollowedMachines(this.#world, this.#monitor, giveWay);
+    const { scheduler } = this.#world;
+    const look = () => {
+      followed.look();
+      scheduler.after(lookFollowedMs, look);
+    };
+    scheduler.after(lookFollowedMs, look);
   }
 
   /** One execution drives an update; it hands over to the next and ends. */
@@ -358,6 +383,7 @@ class Run {
 
   /** Once all is calm: whoever stopped an update lets it go on; what cannot go on is given up, so that all end. */
   #tend(): void {
+    this.#checkDriven();
     for (const update of this.#monitor.updates.active()) {
       const { updateId, status } = update;
       const path = pathOf(update);
@@ -376,6 +402,22 @@ class Run {
       }
     }
     this.#world.scheduler.after(tendEveryMs, () => this.#tend());
+  }
+
+  /** Whoever stopped its execution: an update that acts has one again before long (design D10). */
+  #checkDriven(): void {
+    const { workflows, scheduler } = this.#world;
+    const driven = new Set(workflows.running().map((name) => name.slice(0, name.lastIndexOf('-'))));
+    for (const { updateId, status } of this.#monitor.updates.active()) {
+      if (!isRolling(status) || driven.has(updateId)) {
+        this.#undriven.delete(updateId);
+        continue;
+      }
+      const since = this.#undriven.get(updateId) ?? scheduler.now;
+      this.#undriven.set(updateId, since);
+      if (scheduler.now - since > undrivenPatienceMs)
+        this.#monitor.violation ??= new Violation(`update ${updateId} is ${status} without an execution`);
+    }
   }
 
   /** A client that repeats its request until it has a definite answer. */

@@ -109,22 +109,20 @@ export class UpdateChecks {
     const path = jobPath(update);
     this.pairs.add(`START>${update.status}`);
     if (!mayMove('START', update.status)) throw new Violation(`update of ${path} begins as ${update.status}`);
-    const before = new Map<number, string>();
-    const [initial, after] = [configsOf(update.initial), configsOf(update.desired)];
-    const instances = [...new Set([...initial.keys(), ...after.keys()])].sort((a, b) => a - b);
-    for (const instance of instances) {
-      const configId = this.#runs(path, instance);
-      if (configId !== undefined) before.set(instance, configId);
-      if (configId !== undefined && initial.has(instance) && initial.get(instance) !== configId) {
-        throw new Violation(
-          `update of ${path} takes instance ${instance} to run ${initial.get(instance)}, it runs ${configId}`,
-        );
-      }
+    const [before, after] = [configsOf(update.initial), configsOf(update.desired)];
+    const wanted = this.#around.jobs().get(path)?.desired ?? [];
+    for (const [instance, configId] of before) {
       // An instance that ends as the update begins still counts as running what it ran.
-      if (configId === undefined && initial.has(instance))
-        before.set(instance, initial.get(instance) as string);
-      if (configId !== undefined && !initial.has(instance)) before.delete(instance);
+      const runs = this.#runs(path, instance) ?? configId;
+      if (runs !== configId)
+        throw new Violation(
+          `update of ${path} takes instance ${instance} to run ${configId}, it runs ${runs}`,
+        );
+      const isWanted = wanted.some(({ instances: [low, high] }) => low <= instance && instance <= high);
+      if (!isWanted)
+        throw new Violation(`update of ${path} begins with instance ${instance}, which is not wanted`);
     }
+    const instances = [...new Set([...before.keys(), ...after.keys()])].sort((a, b) => a - b);
     const order = [
       ...instances.filter((i) => !before.has(i)),
       ...instances.filter((i) => before.has(i) && after.has(i)),

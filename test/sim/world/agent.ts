@@ -202,6 +202,11 @@ export class SimAgent {
     return task === undefined || task.isKillRequested || !task.isAlive;
   }
 
+  /** Has been told, when it last asked, that another machine is this agent now. */
+  get isTurnedAway(): boolean {
+    return this.#refusals > 0;
+  }
+
   /** What it last said of the task, and when, by the true time. */
   said(taskId: string): { readonly state: TaskStatus['state']; readonly at: number } | undefined {
     const status = this.#tasks.get(taskId)?.reports.at(-1)?.status;

@@ -1,0 +1,45 @@
+// Rolling updates that are interfered with at a bad moment.
+import type { Action } from '../scenario.ts';
+import { at, type DirectedScenario, directedScenario, jobOf, taskOf } from './build.ts';
+
+const slow = jobOf('slow', 3, taskOf({ start: 500, kill: 20_000 }));
+
+/** Another version of the same job, one instance after the other. */
+function replacement(minWaitInInstanceRunningMs: number): Action {
+  const { configs } = jobOf('slow', 3, taskOf({ start: 500, kill: 20_000 }, { priority: 5 }));
+  const settings = { strategy: { kind: 'queue', groupSize: 1 }, minWaitInInstanceRunningMs } as const;
+  return { kind: 'update', job: 0, change: { kind: 'replace', configs }, settings };
+}
+const replaceAll = replacement(5_000);
+const replaceSlowly = replacement(200_000);
+
+export const updates: readonly DirectedScenario[] = [
+  directedScenario({
+    name: 'an update is given up while the instance it took down still ends',
+    jobs: [slow],
+    steps: [
+      at(2_000, { kind: 'submit', job: slow }),
+      at(20_000, replaceAll),
+      at(30_000, { kind: 'updateCall', job: 0, call: 'hold' }),
+    ],
+  }),
+  directedScenario({
+    name: 'an update begins while killed instances still end',
+    jobs: [slow],
+    steps: [
+      at(2_000, { kind: 'submit', job: slow }),
+      at(20_000, { kind: 'kill', job: 0, instances: [2, 2] }),
+      at(25_000, replaceAll),
+    ],
+  }),
+  directedScenario({
+    name: 'the execution of an update is stopped',
+    jobs: [slow],
+    steps: [
+      at(2_000, { kind: 'submit', job: slow }),
+      at(20_000, replaceSlowly),
+      at(50_000, { kind: 'stopExecution' }),
+    ],
+    calmAt: 60_000,
+  }),
+];
