@@ -165,7 +165,7 @@ class Run {
       if (isCalmUpdate) problems.push(...this.#manyExecutions());
       const problem = problems.find((one) => before.has(one));
       before = new Set(problems);
-      if (this.#world.logged.has(restarted))
+      if (isLeftAlone && this.#world.logged.has(restarted))
         this.#monitor.violation ??= new Violation('nothing goes wrong, and yet an update lost its execution');
       if (problem) this.#monitor.violation ??= new Violation(`nothing goes wrong, and yet ${problem}`);
       scheduler.after(lookPromptMs, look);
