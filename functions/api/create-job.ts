@@ -2,12 +2,13 @@
 
 import type { Accepted } from '../../shared/api/views.ts';
 import { desiredCount, needsReconcile, newJob } from '../../shared/domain/job/desired.ts';
-import { BorealisError } from '../../shared/lib/errors.ts';
+import { BorealisError, isBorealisError } from '../../shared/lib/errors.ts';
 import { contentId } from '../../shared/lib/hash.ts';
 import { countInstances } from '../../shared/model/instance-ranges.ts';
 import type { Job, JobSubmission } from '../../shared/model/job.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
 import { isActive } from '../../shared/model/task.ts';
+import type { ClientToken } from '../../shared/store/port.ts';
 import { checkConfigs } from './check-configs.ts';
 import { clientToken, tokenReused } from './client-token.ts';
 import type { ChangeDeps, ResourceHandler } from './context.ts';
@@ -21,8 +22,9 @@ export const createJob: ResourceHandler<'createJob', ChangeDeps> = async (reques
   const submission = request.body;
   checkKey(request.params, submission);
   checkConfigs(submission);
-  await deps.admission.admit(demandOf(submission));
   const token = clientToken(request.headers, submission);
+  const before = await admitOrRecall(submission, token, deps);
+  if (before) return accepted(before, deps);
   const configIds = submission.configs.map(({ task }) => contentId(task));
   const configs = new Map(submission.configs.map(({ task }, index) => [configIds[index] ?? '', task]));
   const input = { submission, cluster: deps.cluster, user: request.user, configIds };
@@ -64,6 +66,28 @@ async function accepted(job: Job, deps: ChangeDeps): Promise<Accepted> {
     job: view,
     message: `job ${view.key} is accepted; its ${view.instances} instances are being created`,
   };
+}
+
+/**
+ * Asks whether there is room for the work. A refusal is not for what was taken before: only then is the token looked up,
+ * so that a submission which is taken costs no further read. Answers the job that an earlier try of this request made.
+ */
+async function admitOrRecall(
+  submission: JobSubmission,
+  token: ClientToken | undefined,
+  deps: ChangeDeps,
+): Promise<Job | undefined> {
+  try {
+    await deps.admission.admit(demandOf(submission));
+    return undefined;
+  } catch (error) {
+    if (!isBorealisError(error, 'BACKLOG_FULL') || !token) throw error;
+    const used = await deps.store.tokenUse(token.value);
+    if (used && used.requestHash !== token.requestHash) throw tokenReused();
+    const job = used && (await deps.store.getJob(submission));
+    if (job) return job;
+    throw error;
+  }
 }
 
 /** Instances by the pool that has to take them. */

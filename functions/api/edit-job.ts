@@ -46,8 +46,9 @@ export const restartJob: ResourceHandler<'restartJob', ChangeDeps> = (request, d
     return { next, message: `${countInstances(ranges)} instances are being restarted` };
   });
 
-export const addInstances: ResourceHandler<'addInstances', ChangeDeps> = (request, deps) =>
-  edit('add', request, deps, async (job) => {
+export const addInstances: ResourceHandler<'addInstances', ChangeDeps> = (request, deps) => {
+  let admittedTo: string | undefined;
+  return edit('add', request, deps, async (job) => {
     const { body } = request;
     const template = body.template ?? desiredInstances(job).at(-1)?.[1];
     if (template === undefined) {
@@ -58,9 +59,12 @@ export const addInstances: ResourceHandler<'addInstances', ChangeDeps> = (reques
     }
     const next = withAdded(job, body.count, template, deps.clock());
     const { pool } = await deps.configs.get(job, next.desired.at(-1)?.configId ?? '');
-    await deps.admission.admit(new Map([[pool, body.count]]));
+    // Once, however often others are first: each time counts as so many more that will wait.
+    if (pool !== admittedTo) await deps.admission.admit(new Map([[pool, body.count]]));
+    admittedTo = pool;
     return { next, message: `${body.count} instances are being added` };
   });
+};
 
 /** `Killed by <user>`, with the caller's own words on a second line (spec/task-lifecycle.md section 9). */
 function auditMessage(verb: string, user: string, message: string | undefined): string {

@@ -1,6 +1,9 @@
 // More work than the installation is to hold is refused before anything is stored, with a hint; what is there is served.
 import { afterEach, describe, expect, it } from 'vitest';
 import { createAdmission } from '../../../functions/api/admission.ts';
+import type { ChangeDeps } from '../../../functions/api/context.ts';
+import { addInstances } from '../../../functions/api/edit-job.ts';
+import { createConfigCache } from '../../../functions/launch.ts';
 import { isBorealisError } from '../../../shared/lib/errors.ts';
 import { FakeLog } from '../support/fakes.ts';
 import { createWorld, pathOf, submission, type World } from '../support/world.ts';
@@ -109,5 +112,59 @@ describe('a full installation', () => {
     await world.run();
     world.now += 2_000;
     expect((await world.call('POST', pathOf(more), { body: more })).status).toBe(201);
+  });
+
+  it('answers the repeat of a submission it took with the job, though it takes nothing new', async () => {
+    world = await createWorld({ backlogLimit: 3 });
+    const job = submission({ name: 'first' });
+    const headers = { 'idempotency-key': 'first-try' };
+    const first = await world.call('POST', pathOf(job), { body: job, headers });
+    expect(first.status).toBe(201);
+    const before = await world.dump();
+    expect(await world.call('POST', pathOf(job), { body: job, headers })).toEqual(first);
+    const other = submission({ name: 'second' });
+    expect(await world.call('POST', pathOf(other), { body: other, headers })).toMatchObject({
+      status: 409,
+      body: { code: 'TOKEN_REUSED' },
+    });
+    const unused = { 'idempotency-key': 'second-try' };
+    expect(await world.call('POST', pathOf(other), { body: other, headers: unused })).toMatchObject({
+      status: 429,
+      body: { code: 'BACKLOG_FULL' },
+    });
+    expect(await world.dump()).toEqual(before);
+  });
+
+  it('counts instances that are added once, however many others are first', async () => {
+    world = await createWorld();
+    const job = submission({ name: 'first' });
+    await world.call('POST', pathOf(job), { body: job });
+    const admitted: number[] = [];
+    let races = 3;
+    const deps: ChangeDeps = {
+      ...world.common,
+      cluster: 'local',
+      identity: 'none',
+      version: '0.0.0',
+      configs: createConfigCache(world.store),
+      admission: { admit: async (demand) => void admitted.push(...demand.values()) },
+      store: {
+        ...world.store,
+        updateJob: async (next, expected, token) => {
+          if (races-- > 0) return { kind: 'conflict' };
+          return world.store.updateJob(next, expected, token);
+        },
+      },
+    };
+    const request = {
+      params: job,
+      body: { count: 4 },
+      query: {},
+      headers: {},
+      user: 'u',
+      principal: undefined,
+    };
+    expect(await addInstances(request, deps)).toMatchObject({ job: { instances: 7 } });
+    expect(admitted).toEqual([4]);
   });
 });
