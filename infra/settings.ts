@@ -4,6 +4,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { Node } from 'constructs';
 import { type ApiEnv, defaultBacklogLimit } from '../shared/api/env.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
+import { leastKeptMs } from '../shared/model/job.ts';
 import { taskTimeoutsSchema } from '../shared/model/task-timeouts.ts';
 import { type AgentsSettings, agentsSettingRows, readAgentsSettings } from './agents-settings.ts';
 
@@ -126,7 +127,11 @@ export function readSettings(node: Node): Settings {
     agentIdentity: auth === 'none' ? 'none' : agentIdentity,
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
     agentLostAfterSecs: seconds(node, 'agentLostAfterSecs', { fallback: 90, least: 60, most: 3600 }),
-    historySecs: seconds(node, 'historySecs', { fallback: 172_800, least: 3600, most: 2_592_000 }),
+    historySecs: seconds(node, 'historySecs', {
+      fallback: 172_800,
+      least: leastKeptMs / 1000,
+      most: 2_592_000,
+    }),
     historyMaxPerJob: wholeNumber(node, 'historyMaxPerJob', { fallback: 100, most: 10_000 }),
     taskTimeouts: timeouts(node),
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',

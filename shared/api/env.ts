@@ -2,6 +2,7 @@
 // validate process.env against it at the first invoke, so a missing variable is a compile error or a clear message.
 import * as z from 'zod';
 import { BorealisError } from '../lib/errors.ts';
+import { leastKeptMs } from '../model/job.ts';
 import { taskTimeoutsSchema } from '../model/task-timeouts.ts';
 
 /** Waiting tasks a pool may have before no more work is taken for it. */
@@ -19,7 +20,7 @@ const base = {
   HISTORY_SECS: z.coerce
     .number()
     .int()
-    .min(3600)
+    .min(leastKeptMs / 1000)
     .default(2 * 86_400),
   /** An agent that was silent for so long is lost; an installation has 60 at least (infra/settings.ts), tests less. */
   AGENT_LOST_AFTER_SECS: z.coerce.number().int().min(5).default(90),

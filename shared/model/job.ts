@@ -6,6 +6,9 @@ import { taskConfigSchema } from './task-config.ts';
 /** Largest instance number + 1 of a job. Aurora's is 4,000; here 100,000. */
 export const maxInstances = 100_000;
 
+/** Rows of jobs and tasks that have ended stay for so long at least, ms; how long is a setting of the installation. */
+export const leastKeptMs = 3600_000;
+
 /** Instances that run one config, and the spec version at which they were asked for. */
 const desiredRangeSchema = z.object({
   instances: instanceRangeSchema,

@@ -14,12 +14,13 @@
 // "New" means since > job.reconciledVersion. Why a task with spec >= since, even an ended one, stops a creation: a
 // batch task may have finished between two runs of reconcile, and must not run twice. Why only new ranges: later, the
 // history may be pruned, and an instance that finished must not come back. `since` is the version that added the
-// instances; whoever changes the config of desired instances (updates) must leave it alone.
+// instances; whoever changes the config of desired instances (updates) must leave it alone. Ended tasks of an earlier job
+// of the name, whose rows outlived that of their job, do not count.
 import type { IdSource } from '../../lib/ports.ts';
 import { containsInstance, intersectInstances, listInstances } from '../../model/instance-ranges.ts';
-import type { DesiredRange, Job } from '../../model/job.ts';
+import { type DesiredRange, type Job, leastKeptMs } from '../../model/job.ts';
 import type { InstanceRange } from '../../model/job-key.ts';
-import { isActive, type Task, type TaskState } from '../../model/task.ts';
+import { isActive, isTerminal, type Task, type TaskState } from '../../model/task.ts';
 import type { TaskConfig } from '../../model/task-config.ts';
 import { createTask } from '../task/successor.ts';
 
@@ -122,10 +123,19 @@ function planCreations(
   for (let instance = low; instance <= high; instance++) {
     const tasks = byInstance.get(instance) ?? [];
     if (input.untouched?.has(instance)) continue;
-    if (tasks.some(({ spec }) => spec >= range.since)) continue;
+    if (tasks.some((task) => task.spec >= range.since && !isOfEarlierJob(input.job, task))) continue;
     if (tasks.some(({ state }) => isActive(state))) plan.waiting.push(instance);
     else plan.create.push(newTask(input, range, instance, tasks));
   }
+}
+
+/**
+ * An ended task of a job of the same name that is gone: the store removes rows whose time has come in any order, so a
+ * task's may outlive its job's, and then its version says nothing about the job that began anew. That job began when
+ * the old one had been over for `leastKeptMs`; its own tasks end after it began, but for the difference of clocks.
+ */
+function isOfEarlierJob(job: Job, { state, events, createdAt }: Task): boolean {
+  return isTerminal(state) && (events.at(-1)?.at ?? createdAt) + leastKeptMs / 2 < job.createdAt;
 }
 
 /** Instances that an update ended and did not replace before it was given up. */

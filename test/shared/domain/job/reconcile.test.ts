@@ -11,7 +11,7 @@ import {
 import { planReconcile, type ReconcilePlan } from '../../../../shared/domain/job/reconcile.ts';
 import { applyTransition } from '../../../../shared/domain/task/apply.ts';
 import { containsInstance, countInstances } from '../../../../shared/model/instance-ranges.ts';
-import type { Job } from '../../../../shared/model/job.ts';
+import { type Job, leastKeptMs } from '../../../../shared/model/job.ts';
 import type { InstanceRange } from '../../../../shared/model/job-key.ts';
 import { isActive, isTerminal, type Task, type TaskState } from '../../../../shared/model/task.ts';
 import { at, countingIds, sampleConfig, sampleTask, sources } from '../task/sample-task.ts';
@@ -68,6 +68,17 @@ describe('a new job', () => {
   it('does not run a batch instance twice that finished between two runs of reconcile', () => {
     const done = sampleTask('FINISHED', { instance: 0, spec: 1 });
     expect(plan(sampleJob([[0, 1]]), [done]).create.map(keyOf)).toEqual(['1#1']);
+  });
+
+  it('is made whole although rows of an earlier job of its name outlived that job', () => {
+    const createdAt = 90_000_000;
+    const job = { ...sampleJob([[0, 2]]), createdAt };
+    const outlived = sampleTask('FINISHED', { instance: 0, generation: 4, spec: 7 }, [
+      ['FINISHED', createdAt - leastKeptMs],
+    ]);
+    // Made by a function whose clock was behind that of the one which took the job.
+    const own = sampleTask('FINISHED', { instance: 1, spec: 1 }, [['FINISHED', createdAt - 60_000]]);
+    expect(plan(job, [outlived, own]).create.map(keyOf)).toEqual(['0#5', '2#1']);
   });
 
   it('asks for nothing once it is reconciled, even if the history is gone', () => {
