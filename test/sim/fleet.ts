@@ -5,6 +5,7 @@ import type { Offer } from '../../shared/model/agent.ts';
 import type { JobSubmission } from '../../shared/model/job.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
+import { keptForever } from './checks/history.ts';
 import { Monitor } from './checks/monitor.ts';
 import { unsettled } from './checks/settled.ts';
 import { Violation } from './checks/violation.ts';
@@ -62,7 +63,7 @@ export async function runFleet(options: FleetOptions): Promise<FleetReport> {
 
 class FleetRun {
   readonly #options: FleetOptions;
-  readonly #monitor = new Monitor();
+  readonly #monitor = new Monitor({ ...keptForever, maxSkewMs: 0 });
   readonly #world: World;
   #killed = 0;
   #ended = 0;

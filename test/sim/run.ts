@@ -2,6 +2,7 @@
 import { isRolling } from '../../shared/domain/update/status-machine.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
 import { FollowedMachines, type GiveWay } from './checks/followed.ts';
+import { keptForever } from './checks/history.ts';
 import { Monitor } from './checks/monitor.ts';
 import { dawdling, unsettled } from './checks/settled.ts';
 import { Violation } from './checks/violation.ts';
@@ -55,7 +56,8 @@ const updatePatienceMs = 40 * 60_000;
 const undrivenPatienceMs = 4 * 60_000;
 
 export async function runScenario(scenario: Scenario, options: RunOptions = {}): Promise<RunResult> {
-  const monitor = new Monitor();
+  const { history, maxSkewMs } = scenario;
+  const monitor = new Monitor({ ...(history ?? keptForever), maxSkewMs });
   const calmAt = beginning + scenario.calmAt;
   const world = new World({
     seed: `run ${scenario.seed}`,
@@ -70,7 +72,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
       for (const action of meanwhile) run.act(action);
     },
     withLines: options.withLines ?? false,
-    maxSkewMs: scenario.maxSkewMs,
+    maxSkewMs,
+    ...(history && { history }),
     maxLatencyMs: scenario.maxLatencyMs,
     // An entry that the matcher misses waits for the next wake-up, which may be the sweep's.
     maxLagMs: scenario.kind === 'drain' || isFaultless(scenario) ? 0 : 20,
@@ -147,7 +150,8 @@ class Run {
   #expect(): void {
     const { kind, steps } = this.#scenario;
     const { scheduler } = this.#world;
-    const isMixedOutage = kind === 'mixed' && steps.some(({ action }) => action.kind === 'outage');
+    const isMixedOutage =
+      (kind === 'mixed' || kind === 'history') && steps.some(({ action }) => action.kind === 'outage');
     this.#monitor.forbidsLost = kind === 'outage' || kind === 'calm' || kind === 'drain';
     this.#monitor.checksDrainBudget = kind === 'drain';
     this.#monitor.forgivesLosses = isSevere(this.#scenario) || isMixedOutage;

@@ -3,8 +3,10 @@
 import type { Offer } from '../../shared/model/agent.ts';
 import type { JobSubmission } from '../../shared/model/job.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
+import { historyScenario } from './scenario-history.ts';
 import { makeUpdate, makeUpdateCall, type UpdateAction } from './scenario-updates.ts';
 import { simpleProcess } from './simple-process.ts';
+import type { HistorySettings } from './world/expiry.ts';
 import type { FaultClass } from './world/faults.ts';
 import { createRandom, type Random } from './world/random.ts';
 import type { Strike } from './world/strikes.ts';
@@ -44,7 +46,7 @@ export type Action =
   /** An agent reports the end of a task that is another's. */
   | { readonly kind: 'forge'; readonly agent: number };
 
-interface Step {
+export interface Step {
   /** Milliseconds after the beginning. */
   readonly at: number;
   readonly action: Action;
@@ -54,9 +56,9 @@ interface Step {
  * mixed: anything goes. calm: nothing goes wrong, so everything must happen at once. outage: nothing goes wrong but one
  * long outage of the control plane, which must kill nothing. update: one service with room enough, updated again and
  * again, with or without faults. drain: nothing goes wrong while agents are emptied and taken back, so budgets hold to
- * the letter.
+ * the letter. history: hours in which jobs leave more behind than is kept.
  */
-type ScenarioKind = 'mixed' | 'calm' | 'outage' | 'update' | 'drain';
+type ScenarioKind = 'mixed' | 'calm' | 'outage' | 'update' | 'drain' | 'history';
 
 export interface Scenario {
   readonly seed: number;
@@ -74,6 +76,8 @@ export interface Scenario {
   readonly maxLatencyMs: number;
   /** Faults that strike where they are meant to, besides those drawn by chance. */
   readonly strikes?: readonly Strike[];
+  /** How long what has ended is kept; if absent, it outlasts the run. */
+  readonly history?: HistorySettings;
 }
 
 /** For people. */
@@ -85,6 +89,8 @@ const minuteMs = 60_000;
 
 export function createScenario(seed: number): Scenario {
   const random = createRandom(`scenario ${seed}`);
+  // They take long, so they are few; and whatever else a seed stands for stays what it was.
+  if (seed % 24 === 7) return historyScenario(seed, random);
   const kind = random.pick([
     'mixed',
     'mixed',
@@ -128,7 +134,7 @@ function bunched(random: Random, steps: readonly Step[]): Step[] {
 }
 
 /** Most seeds mix some classes of faults; some are calm, so that a plain bug shows without any. */
-function makeRates(random: Random, none: boolean): Record<FaultClass, number> {
+export function makeRates(random: Random, none: boolean): Record<FaultClass, number> {
   // Only the writes, and those often: so steps that belong together come apart.
   if (!none && random.chance(0.15)) return { store: 0, write: 0.25, queue: 0, delivery: 0, index: 0, net: 0 };
   const severity = none ? 0 : random.pick([0, 0.003, 0.01, 0.03, 0.08]);
@@ -144,7 +150,7 @@ function makeRates(random: Random, none: boolean): Record<FaultClass, number> {
   };
 }
 
-function makeOffer(agentId: string, random: Random): Offer {
+export function makeOffer(agentId: string, random: Random): Offer {
   return {
     agentId,
     host: `${agentId}.example.org`,
@@ -161,7 +167,7 @@ function makeOffer(agentId: string, random: Random): Offer {
   };
 }
 
-function makeJob(index: number, random: Random): JobSubmission {
+export function makeJob(index: number, random: Random): JobSubmission {
   const span = random.pick([1, 1, 2, 3, 5, 8, 30]);
   return {
     role: 'web',

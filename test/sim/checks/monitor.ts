@@ -5,6 +5,7 @@
 import type { MachineState } from '../../../shared/domain/task/transitions.ts';
 import { canonicalJson } from '../../../shared/lib/hash.ts';
 import type { Agent } from '../../../shared/model/agent.ts';
+import { listInstances } from '../../../shared/model/instance-ranges.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import { jobPath, liveId } from '../../../shared/model/job-key.ts';
 import type { TaskLaunch } from '../../../shared/model/protocol.ts';
@@ -16,6 +17,7 @@ import { agentPrefix, ledgerPrefix, taskPrefix } from '../../../shared/store/key
 import { specified } from '../../shared/domain/task/specified-table.ts';
 import type { ItemChange } from '../model/memory-dynamo.ts';
 import { AgentBooks, isEmptied } from './agent-books.ts';
+import { configPrefix, HistoryChecks, type HistoryRules } from './history.ts';
 import { UpdateChecks } from './updates.ts';
 import { Violation } from './violation.ts';
 
@@ -43,6 +45,7 @@ export class Monitor {
     tasksOf: (path, instance) => this.#instances.get(`${path}/${instance}`)?.values() ?? [],
     jobs: () => this.jobs,
   });
+  readonly history: HistoryChecks;
   /** All rows of each instance, by task id. */
   readonly #instances = new Map<string, Map<string, Task>>();
   readonly #active = new Map<string, Map<string, Task>>();
@@ -58,6 +61,10 @@ export class Monitor {
   checks = 0;
   /** Raised here, thrown by the run after the step. */
   violation: Violation | undefined;
+
+  constructor(rules: HistoryRules) {
+    this.history = new HistoryChecks(rules);
+  }
 
   onCommit(changes: readonly ItemChange[]): void {
     try {
@@ -114,7 +121,8 @@ export class Monitor {
   #rowChanged(change: ItemChange, touched: Touched): void {
     const { pk, sk, after } = change;
     if (pk.startsWith(taskPrefix)) this.#taskRow(change, touched);
-    else if (after && pk.startsWith('ROLE#')) this.#jobRow(decodeJob(after), change, touched);
+    else if (pk.startsWith('ROLE#')) this.#jobRow(change, touched);
+    else if (pk.startsWith(configPrefix)) this.history.configChanged(pk, sk, after !== undefined, this.jobs);
     else if (after && sk.startsWith(agentPrefix)) this.#agentRow(decodeAgent(after), touched);
     else if (after && sk.startsWith(ledgerPrefix)) {
       const ledger = decodeLedger(after);
@@ -123,19 +131,28 @@ export class Monitor {
     }
   }
 
-  #taskRow({ pk, sk, before, after }: ItemChange, touched: Touched): void {
+  #taskRow({ pk, sk, before, after, isExpiry = false }: ItemChange, touched: Touched): void {
     const id = `${pk} ${sk}`;
     const [old, fresh] = [this.tasks.get(id), after && decodeTask(after)];
     if ((old === undefined) !== (before === undefined)) throw new Violation(`${id} was changed unseen`);
     this.#taskChanged(id, old, fresh);
+    this.history.taskChanged(old, fresh, isExpiry);
     touched.tasks.push([old, fresh]);
     for (const task of [old, fresh]) if (task?.agentId !== undefined) touched.agents.add(task.agentId);
   }
 
-  #jobRow(job: Job, { before }: ItemChange, touched: Touched): void {
-    this.jobs.set(jobPath(job), job);
-    touched.jobs.add(jobPath(job));
-    if (before) this.#jobChanged(decodeJob(before), job);
+  #jobRow({ before, after, isExpiry = false }: ItemChange, touched: Touched): void {
+    const [old, job] = [before && decodeJob(before), after && decodeJob(after)];
+    const path = jobPath((job ?? old) as Job);
+    touched.jobs.add(path);
+    if (job) this.jobs.set(path, job);
+    else this.jobs.delete(path);
+    if (!job) this.history.jobRemoved(old as Job, isExpiry);
+    else {
+      if (old) this.#jobChanged(old, job);
+      else this.history.jobMade(job);
+      this.#checkCarriedOut(old, job);
+    }
   }
 
   #agentRow(agent: Agent, touched: Touched): void {
@@ -160,6 +177,23 @@ export class Monitor {
       canonicalJson(fresh.desired) !== canonicalJson(old.desired)
     ) {
       throw new Violation(`job ${path} changed within version ${fresh.specVersion}`);
+    }
+  }
+
+  /** What is said to be carried out is: each instance that was asked for has had its task. */
+  #checkCarriedOut(old: Job | undefined, job: Job): void {
+    const before = old?.reconciledVersion ?? 0;
+    if (job.reconciledVersion === before || job.updateId !== undefined || old?.updateId !== undefined) return;
+    this.checks++;
+    for (const { instances, since } of job.desired) {
+      if (since <= before || since > job.reconciledVersion) continue;
+      const missing = listInstances([instances]).find(
+        (instance) => !this.history.wasMade({ ...job, instance }, since),
+      );
+      if (missing === undefined) continue;
+      throw new Violation(
+        `job ${jobPath(job)} counts as carried out, but instance ${missing} was never made (wanted since ${since})`,
+      );
     }
   }
 
@@ -264,15 +298,15 @@ export class Monitor {
     // An update makes an instance as often as it takes: on the way forward, on the way back; and what it ended and did
     // not replace before it was given up is made again.
     const isUpdating = this.jobs.get(jobPath(task))?.updateId !== undefined;
-    const all = [...(this.#instances.get(instanceOf(task))?.values() ?? [])];
-    const isRefill = all.some((other) => other.generation === generation - 1 && wasEndedForUpdate(other));
-    for (const other of all) {
-      if (other === task) continue;
-      const isRepeat = ancestorId === undefined && !isUpdating && !isRefill && other.spec >= task.spec;
-      if (isRepeat)
-        throw new Violation(`${taskId} was made although ${other.taskId} was made for the same request`);
-      if (other.generation >= generation) throw new Violation(`${taskId} was made after ${other.taskId}`);
-    }
+    const rows = [...(this.#instances.get(instanceOf(task))?.values() ?? [])].filter((row) => row !== task);
+    const later = rows.find((row) => row.generation >= generation);
+    if (later) throw new Violation(`${taskId} was made after ${later.taskId}`);
+    const isRefill = rows.some((row) => row.generation === generation - 1 && wasEndedForUpdate(row));
+    if (ancestorId !== undefined || isUpdating || isRefill) return;
+    const same = this.history
+      .madeFor(task)
+      .find((other) => other.taskId !== taskId && other.spec >= task.spec);
+    if (same) throw new Violation(`${taskId} was made although ${same.taskId} was made for the same request`);
   }
 
   #checkInstance(instance: string): void {

@@ -5,7 +5,8 @@ import { containsInstance } from '../../../shared/model/instance-ranges.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import { jobPath, liveId } from '../../../shared/model/job-key.ts';
 import { isActive, isOnAgent, type Task } from '../../../shared/model/task.ts';
-import { decodeJob } from '../../../shared/store/codec/job-row.ts';
+import { jobKeyOf } from '../../../shared/store/keys.ts';
+import { ttlAttribute } from '../../../shared/store/tables.ts';
 import { tableNames } from '../world/functions.ts';
 import type { World } from '../world/world.ts';
 import type { Monitor } from './monitor.ts';
@@ -56,21 +57,22 @@ export function unsettled(world: World, monitor: Monitor): string[] {
   // The audit of ledgers would hide what gives back too much; that a release got lost is what it is for.
   if (world.logged.has(ledgerHealed)) problems.push(ledgerHealed);
   const { now } = world.scheduler;
-  const jobs = [...world.dynamo.table(tableNames.stateTable).scan()]
-    .filter(({ pk }) => (pk as string).startsWith('ROLE#'))
-    .map((row) => decodeJob(row));
   for (const { updateId, status } of monitor.updates.active())
     problems.push(`update ${updateId} is still ${status}`);
   const tasks = [...monitor.tasks.values()];
   const byJob = Map.groupBy(tasks, (task) => jobPath(task));
-  for (const job of jobs) problems.push(...jobProblems(job, byJob.get(jobPath(job)) ?? []));
+  for (const job of monitor.jobs.values()) {
+    const own = byJob.get(jobPath(job)) ?? [];
+    problems.push(...jobProblems(job, own, monitor), ...endProblems(job, own, world));
+  }
+  if (world.stream.dropped.length === 0) problems.push(...monitor.history.leftovers(now, monitor.jobs));
   for (const task of tasks) problems.push(...taskProblems(task, world, now));
   problems.push(...agentProblems(world, monitor));
   problems.push(...placementProblems(tasks, world, monitor, patienceMs));
   return problems;
 }
 
-function jobProblems(job: Job, tasks: readonly Task[]): string[] {
+function jobProblems(job: Job, tasks: readonly Task[], monitor: Monitor): string[] {
   const problems: string[] = [];
   const path = jobPath(job);
   if (job.reconciledVersion < job.specVersion) problems.push(`job ${path} is not reconciled`);
@@ -79,10 +81,7 @@ function jobProblems(job: Job, tasks: readonly Task[]): string[] {
     const all = byInstance.get(instance) ?? [];
     const range = job.desired.find(({ instances }) => containsInstance([instances], instance));
     const active = all.filter(({ state }) => isActive(state));
-    const newest = all.reduce<Task | undefined>(
-      (a, b) => (a && a.generation > b.generation ? a : b),
-      undefined,
-    );
+    const newest = monitor.history.madeFor({ ...job, instance }).at(-1);
     if (!range) {
       for (const { taskId, state } of active) problems.push(`${taskId} is ${state} but not wanted`);
     } else if (!newest || newest.spec < range.since) {
@@ -96,6 +95,17 @@ function jobProblems(job: Job, tasks: readonly Task[]): string[] {
     }
   }
   return problems;
+}
+
+/** A job that has ended has a day on which its row goes, and no other job has one (docs/adr/0016-pruning.md). */
+function endProblems(job: Job, tasks: readonly Task[], world: World): string[] {
+  const { pk, sk } = jobKeyOf(job);
+  const isLeaving = world.dynamo.table(tableNames.stateTable).get(pk, sk)?.[ttlAttribute] !== undefined;
+  const active = tasks.find(({ state }) => isActive(state));
+  if (isLeaving && active)
+    return [`job ${jobPath(job)} will be removed while ${active.taskId} is ${active.state}`];
+  const isOver = active === undefined && job.updateId === undefined && world.stream.dropped.length === 0;
+  return isOver && !isLeaving ? [`job ${jobPath(job)} has ended and stays for ever`] : [];
 }
 
 /** Specification, section 4: what is not rescheduled. */

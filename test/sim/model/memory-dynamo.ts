@@ -24,6 +24,8 @@ export interface ItemChange {
   readonly sk: string;
   readonly before: Item | undefined;
   readonly after: Item | undefined;
+  /** The store itself removed it, for its time had come. */
+  readonly isExpiry?: boolean;
 }
 
 export interface StreamEntry {
@@ -109,6 +111,16 @@ export class MemoryDynamo {
     }
   }
 
+  /** Removes an item whose time to live is over, as the store does by itself; false if it has more time, or is gone. */
+  expire(name: string, pk: string, sk: string): boolean {
+    const table = this.table(name);
+    const before = table.get(pk, sk);
+    const expiresAt = before?.[table.definition.ttlAttribute];
+    if (typeof expiresAt !== 'number' || expiresAt * 1000 > this.#options.now()) return false;
+    this.#commit([{ tableName: name, table, pk, sk, before, after: undefined }], { isExpiry: true });
+    return true;
+  }
+
   #get({ TableName, Key }: Shape): Shape {
     const item = this.table(TableName).get(Key.pk, Key.sk);
     return item === undefined ? {} : { Item: { ...item } };
@@ -142,19 +154,19 @@ export class MemoryDynamo {
     return { tableName: input.TableName, table, pk, sk, before, after, holds, wantsOld };
   }
 
-  #commit(plans: readonly Planned[]): void {
+  #commit(plans: readonly Changed[], by: Pick<ItemChange, 'isExpiry'> = {}): void {
     const changes: ItemChange[] = [];
     const entries: StreamEntry[] = [];
     for (const { tableName, table, pk, sk, before, after } of plans) {
       if (before === after || (before && after && isEqual(before, after))) continue;
       table.put(pk, sk, after);
-      changes.push({ table: tableName, pk, sk, before, after });
+      changes.push({ table: tableName, pk, sk, before, after, ...by });
       if (table.definition.stream) entries.push(this.#streamEntry({ pk, sk, before, after }));
     }
     if (changes.length > 0) this.#options.onCommit?.(changes, entries);
   }
 
-  #streamEntry({ pk, sk, before, after }: Omit<ItemChange, 'table'>): StreamEntry {
+  #streamEntry({ pk, sk, before, after }: Pick<ItemChange, 'pk' | 'sk' | 'before' | 'after'>): StreamEntry {
     const sequenceNumber = String(++this.#sequence).padStart(21, '0');
     return {
       sequenceNumber,
@@ -324,13 +336,16 @@ interface Page {
   readonly isCut: boolean;
 }
 
-interface Planned {
+interface Changed {
   readonly tableName: string;
   readonly table: Table;
   readonly pk: string;
   readonly sk: string;
   readonly before: Item | undefined;
   readonly after: Item | undefined;
+}
+
+interface Planned extends Changed {
   readonly holds: boolean;
   readonly wantsOld: boolean;
 }

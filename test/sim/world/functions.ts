@@ -91,9 +91,10 @@ const timeoutMs: Readonly<Record<FunctionName, number>> = {
   rollCall: 55_000,
 };
 
-/** The functions, each of whose containers is a process of its own on `hostOf` it. */
+/** The functions, each of whose containers is a process of its own on `hostOf` it. `more`: settings of this run. */
 export function createFunctions(
   hostOf: (container: Container) => Host,
+  more: Environment,
 ): Readonly<Record<FunctionName, LambdaFunction>> {
   const names = Object.keys(handlers) as FunctionName[];
   const define = (name: FunctionName): LambdaFunction => ({
@@ -101,7 +102,7 @@ export function createFunctions(
     timeoutMs: timeoutMs[name],
     build: (container) => {
       const host = hostOf(container);
-      const handle = onHost(host, () => handlers[name](environments[name] as Environment));
+      const handle = onHost(host, () => handlers[name]({ ...(environments[name] as Environment), ...more }));
       return (event, remainingMs) => {
         const context = { awsRequestId: 'request', getRemainingTimeInMillis: remainingMs } as Context;
         return onHost(host, () => handle(event as never, context));

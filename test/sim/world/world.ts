@@ -18,10 +18,11 @@ import {
   storeCall,
   workflowCall,
 } from './clients.ts';
+import { Expiry, type HistorySettings } from './expiry.ts';
 import { type Fault, type FaultPlan, Faults, netFaults } from './faults.ts';
 import { createFunctions, type FunctionName, queueNames, tableNames } from './functions.ts';
-import { useSources } from './hermetic.ts';
-import { Lambda } from './lambda.ts';
+import { type Host, useSources } from './hermetic.ts';
+import { type Container, Lambda } from './lambda.ts';
 import { Queue } from './queue.ts';
 import { createRandom, type Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
@@ -50,6 +51,8 @@ export interface WorldOptions {
   readonly maxLagMs: number;
   /** The network loses no heartbeat. */
   readonly keepsHeartbeats: boolean;
+  /** How long what has ended is kept; if absent it outlasts the run. */
+  readonly history?: HistorySettings;
   /** Functions that may run at the same time; as many as want to if absent. */
   readonly concurrency?: number;
   /** Sees every commit to the store. */
@@ -137,6 +140,7 @@ export class World {
 
   #createStore(): MemoryDynamo {
     const random = this.random.fork('store');
+    const expiry = this.#createExpiry();
     const dynamo = new MemoryDynamo({
       now: () => this.scheduler.now,
       indexLagMs: () => {
@@ -146,6 +150,7 @@ export class World {
       },
       onCommit: (changes, entries) => {
         this.stream.add(entries);
+        expiry?.onCommit(changes);
         this.#options.onCommit(changes);
       },
     });
@@ -154,8 +159,18 @@ export class World {
     return dynamo;
   }
 
+  #createExpiry(): Expiry | undefined {
+    const { history } = this.#options;
+    const random = this.random.fork('expiry');
+    const { scheduler } = this;
+    return (
+      history && new Expiry({ scheduler, random, dynamo: () => this.dynamo, maxLateMs: history.maxLateMs })
+    );
+  }
+
   #createFunctions() {
     const { services, dynamo } = this;
+    const { history } = this.#options;
     const queues: QueueRegistry = {
       get: (name) => this.queues.get(name),
       create: (name) => this.queues.get(name) ?? this.#agentQueue(name),
@@ -164,13 +179,19 @@ export class World {
       this.lambda.invoke(this.functions[name as FunctionName], event, () => {});
     };
     const deps: ClientDeps = { services, dynamo, queues, start, workflows: () => this.workflows };
-    return createFunctions((container) => ({
+    const hostOf = (container: Container): Host => ({
       skewMs: container.skewMs,
       send: (service, command) => calls[service](container, deps, command as Command),
       log: (level, message, fields) => {
         if (level !== 'info') this.#log(message, fields);
       },
-    }));
+    });
+    return createFunctions(hostOf, {
+      ...(history && {
+        HISTORY_SECS: String(history.keptMs / 1000),
+        HISTORY_MAX_PER_JOB: String(history.maxPerJob),
+      }),
+    });
   }
 
   #log(message: string, fields: Readonly<Record<string, unknown>>): void {
