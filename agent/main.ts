@@ -12,6 +12,7 @@ import { startLoops } from './loop/agent-loops.ts';
 import { StatusReporter } from './loop/status-reporter.ts';
 import type { Observer } from './observer/observer.ts';
 import { startObserver } from './observer/observer.ts';
+import { anyReader, readersByUser } from './observer/readers.ts';
 import { measureOffer } from './offer.ts';
 import type { AgentOptions, AgentTimings } from './options.ts';
 import { defaultTimings } from './options.ts';
@@ -148,5 +149,6 @@ async function openObserver(
   if (options.observer === false) return undefined;
   const { host = '127.0.0.1', port = 0 } = options.observer ?? {};
   const tasks = { all: () => supervisor.all(), find: (taskId: string) => supervisor.find(taskId) };
-  return startObserver(tasks, host, port);
+  const hasUsers = options.runAsRole === true && process.getuid?.() === 0;
+  return startObserver(tasks, { host, port, findReader: hasUsers ? readersByUser(tasks.all) : anyReader });
 }

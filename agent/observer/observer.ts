@@ -5,6 +5,8 @@
 //   GET /tasks/{taskId}                              one of them with its processes
 //   GET /tasks/{taskId}/logs/{process}/{stream}?offset&length&run
 //       bytes of stdout or stderr; the headers name the run, where the bytes begin and end, and whether the task ended
+//
+// There is no password: processes of this machine are known by their user (readers.ts), other machines by the network.
 import { realpath } from 'node:fs/promises';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
@@ -14,6 +16,7 @@ import { readCheckpoint } from '../runtime/checkpoint.ts';
 import { processLogDir } from '../runtime/layout.ts';
 import type { LocalTask } from '../tasks/local-task.ts';
 import { readLog } from './read-log.ts';
+import type { FindReader, Reader } from './readers.ts';
 
 /** Most bytes of a log in one answer. */
 const maxLogBytes = 1024 * 1024;
@@ -29,10 +32,17 @@ export interface Observer {
 }
 
 /** Starts the server; port 0 takes a free one. */
-export async function startObserver(tasks: ObservedTasks, host: string, port: number): Promise<Observer> {
+export async function startObserver(
+  tasks: ObservedTasks,
+  {
+    host,
+    port,
+    findReader,
+  }: { readonly host: string; readonly port: number; readonly findReader: FindReader },
+): Promise<Observer> {
   const isLoopback = host === '127.0.0.1' || host === 'localhost' || host === '::1';
   const server = createServer((request, response) => {
-    void answer(tasks, isLoopback, request, response);
+    void answer({ ...tasks, findReader }, isLoopback, request, response);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -45,8 +55,12 @@ export async function startObserver(tasks: ObservedTasks, host: string, port: nu
   };
 }
 
+interface Served extends ObservedTasks {
+  readonly findReader: FindReader;
+}
+
 async function answer(
-  tasks: ObservedTasks,
+  served: Served,
   isLoopback: boolean,
   request: IncomingMessage,
   response: ServerResponse,
@@ -54,7 +68,8 @@ async function answer(
   try {
     if (isLoopback) refuseForeignHost(request);
     if (request.method !== 'GET') throw new BorealisError('METHOD_NOT_ALLOWED', 'the observer only reads');
-    await route(tasks, new URL(request.url ?? '/', 'http://observer'), response);
+    const reader = await served.findReader(request.socket);
+    await route(served, reader, new URL(request.url ?? '/', 'http://observer'), response);
   } catch (error) {
     const problem = isBorealisError(error) ? error : new BorealisError('INTERNAL', String(error));
     response.writeHead(problem.status, { 'content-type': 'application/problem+json' });
@@ -70,12 +85,21 @@ function refuseForeignHost(request: IncomingMessage): void {
   }
 }
 
-async function route(tasks: ObservedTasks, url: URL, response: ServerResponse): Promise<void> {
+async function route(
+  tasks: ObservedTasks,
+  reader: Reader,
+  url: URL,
+  response: ServerResponse,
+): Promise<void> {
   const [root, taskId, logs, process, stream, ...rest] = url.pathname.slice(1).split('/').map(decode);
   if (root !== 'tasks' || rest.length > 0)
     throw new BorealisError('ROUTE_NOT_FOUND', `no such page: ${url.pathname}`);
-  if (taskId === undefined) return sendJson(response, { tasks: tasks.all().map(summaryOf) });
+  if (taskId === undefined) return sendJson(response, { tasks: await summaries(tasks.all(), reader) });
   const task = tasks.find(taskId);
+  // Said before whether there is such a task, which is not theirs to know.
+  if (reader.restriction !== undefined && !(task && (await reader.may(task)))) {
+    throw new BorealisError('FORBIDDEN', `${reader.restriction}; this is none of them`);
+  }
   if (!task) {
     throw new BorealisError(
       'NOT_FOUND',
@@ -128,6 +152,11 @@ async function refuseEscape(task: LocalTask, process: string): Promise<void> {
     throw missing;
   });
   if (real !== sandbox + dir.slice(task.paths.sandbox.length)) throw missing;
+}
+
+async function summaries(tasks: readonly LocalTask[], reader: Reader) {
+  const readable = await Promise.all(tasks.map(async (task) => ((await reader.may(task)) ? [task] : [])));
+  return readable.flat().map(summaryOf);
 }
 
 function summaryOf(task: LocalTask) {

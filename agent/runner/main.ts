@@ -44,7 +44,7 @@ function takeTask(paths: TaskPaths): boolean {
   if (readCheckpoint(paths.checkpoint).some((record) => record.t === 'task' && isEnd(record.state)))
     return false;
   const mine = `${paths.runner}.${process.pid}`;
-  fs.writeFileSync(mine, JSON.stringify(identify(process.pid) ?? { pid: process.pid }));
+  fs.writeFileSync(mine, JSON.stringify(identify(process.pid) ?? { pid: process.pid }), { mode: 0o600 });
   try {
     fs.linkSync(mine, paths.runner);
     return true;

@@ -57,6 +57,8 @@ export class TaskSupervisor {
   /** Takes over what an earlier agent process left, then watches. */
   start(): void {
     fs.mkdirSync(tasksDir(this.#options.workDir), { recursive: true });
+    // Tasks get through to their own folders but are not told which there are.
+    fs.chmodSync(tasksDir(this.#options.workDir), 0o711);
     for (const name of fs.readdirSync(tasksDir(this.#options.workDir))) {
       this.#adopt(join(tasksDir(this.#options.workDir), name));
     }

@@ -40,7 +40,8 @@ export async function readLogPiece(observerUrl: string, query: LogQuery): Promis
       { cause },
     );
   }
-  if (response.status === 404) return missing(await response.text());
+  if (response.status === 404) return missing(await detailOf(response));
+  if (response.status === 403) throw new BorealisError('FORBIDDEN', `${await detailOf(response)}.`);
   if (!response.ok) {
     throw new BorealisError(
       'UNAVAILABLE',
@@ -56,15 +57,20 @@ export async function readLogPiece(observerUrl: string, query: LogQuery): Promis
 }
 
 /** A process that has not started has no log yet; a task whose files are gone never will have. */
-function missing(body: string): undefined {
-  if (/no such log yet|no process .* with logs/.test(body)) return undefined;
-  let detail = 'the agent has no files of this task';
-  try {
-    detail = (JSON.parse(body) as { detail?: string }).detail ?? detail;
-  } catch {
-    // Not a problem document; the general words will do.
-  }
+function missing(detail: string): undefined {
+  if (/no such log yet|no process .* with logs/.test(detail)) return undefined;
   throw new BorealisError('NOT_FOUND', `${detail}.`);
+}
+
+/** The words of a problem document; general ones if it is none. */
+async function detailOf(response: Response): Promise<string> {
+  try {
+    const { detail } = (await response.json()) as { detail?: string };
+    if (detail !== undefined) return detail;
+  } catch {
+    // Not a problem document.
+  }
+  return `the agent's log server answered ${response.status}`;
 }
 
 function numberOf(response: Response, header: string): number {

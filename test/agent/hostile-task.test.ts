@@ -3,15 +3,18 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { taskPaths } from '../../agent/runtime/layout.ts';
-import { processesOf, startAgent, temporaryDir } from './fakes/agent-fixture.ts';
+import type { TaskLaunch } from '../../shared/model/protocol.ts';
+import { type AgentFixture, processesOf, startAgent, temporaryDir } from './fakes/agent-fixture.ts';
 import { launchOf } from './fakes/launches.ts';
 
 const isRoot = process.getuid?.() === 0;
 /** Two users that every Linux has. */
 const [mallory, alice] = ['nobody', 'daemon'] as const;
 const uidOf = (user: string) => Number(execFileSync('id', ['-u', user]));
+
+const patience = { timeout: 25_000 };
 
 function openDir(): string {
   const dir = temporaryDir();
@@ -20,40 +23,74 @@ function openDir(): string {
 }
 
 /** Runs one cmdline as a task of the role to its end and answers what it printed. */
-async function runAs(
-  agent: Awaited<ReturnType<typeof startAgent>>,
-  role: string,
-  cmdline: string,
-  more: object = {},
-): Promise<string> {
+async function runAs(agent: AgentFixture, role: string, cmdline: string, more: object = {}): Promise<string> {
   const task = { ...launchOf({ processes: [{ name: 'attack', cmdline, ...more }] }), role };
   agent.launch(task);
   await agent.reported(task, 'FINISHED');
   return agent.log(task, 'attack');
 }
 
+/** Waits for the end, whichever it is. */
+async function ended({ transport }: AgentFixture, { taskId }: TaskLaunch): Promise<void> {
+  const isOver = () =>
+    transport.statusesOf(taskId).some(({ state }) => state !== 'STARTING' && state !== 'RUNNING');
+  await expect.poll(isOver, patience).toBe(true);
+}
+
 describe('a hostile task', () => {
-  it('reads neither the files nor the environment of agent and runner', async () => {
+  it('gets nothing of the environment of agent and runner but PATH', async () => {
     process.env.AWS_SECRET_ACCESS_KEY_PROBE = 'very-secret';
+    onTestFinished(() => void delete process.env.AWS_SECRET_ACCESS_KEY_PROBE);
+    const agent = await startAgent({ runAsRole: true, workDir: openDir() });
+    const said = await runAs(agent, mallory, 'env');
+    const names = said.split('\n').map((line) => line.split('=', 1)[0] ?? '');
+    const ours = ['HOME', 'LOGNAME', 'USER', 'PATH', 'BOREALIS_TASK_ID', 'BOREALIS_INSTANCE'];
+    expect(names.filter((name) => name !== '' && !['PWD', 'SHLVL', '_'].includes(name)).sort()).toEqual(
+      ours.sort(),
+    );
+    expect(said).not.toContain('very-secret');
+  });
+
+  it('reads neither the files nor the environment of agent and runner', async () => {
     const agent = await startAgent({ runAsRole: true, workDir: openDir() });
     const secrets = join(agent.workDir, 'agent.env');
     writeFileSync(secrets, 'AWS_SECRET_ACCESS_KEY=very-secret\n', { mode: 0o600 });
-    const said = await runAs(
-      agent,
-      mallory,
-      `env; cat ${secrets} /proc/${process.pid}/environ; tr '\\0' '\\n' < /proc/$PPID/environ; cat ../task.json ../checkpoint.jsonl; ls ..; echo end`,
-    );
-    delete process.env.AWS_SECRET_ACCESS_KEY_PROBE;
-    expect(said).toMatch(/end\n$/);
-    expect(said).not.toContain('AWS_');
-    if (isRoot) {
-      expect(said).not.toContain('very-secret');
-      expect(said).not.toContain('NODE_COMPILE_CACHE');
-      expect(said).not.toContain('"launchedAt"');
-    } else {
+    const other = { ...launchOf({ processes: [{ name: 'a', cmdline: 'true' }] }), role: alice };
+    agent.launch(other);
+    await agent.reported(other, 'FINISHED');
+    // What to try, and what shows that it worked.
+    const attempts: readonly (readonly [string, string])[] = [
+      [`cat ${secrets}`, 'very-secret'],
+      [`tr '\\0' '\\n' < /proc/${process.pid}/environ`, 'PATH='],
+      [`tr '\\0' '\\n' < /proc/\${RUNNER:-$PPID}/environ`, 'NODE_COMPILE_CACHE'],
+      ['cat ../task.json', '"launchedAt"'],
+      ['cat ../checkpoint.jsonl', '"STARTING"'],
+      ['cat ../runner.json', '"pid"'],
+      ['ls ..', 'runner.log'],
+      ['ls ../..', other.taskId],
+      ['cat ../../../finished.jsonl', other.taskId],
+    ];
+    const cmdline = attempts.map(([command]) => `${command}; echo ++`).join('; ');
+    const task = {
+      ...launchOf({ processes: [{ name: 'attack', cmdline: `${cmdline}; sleep 1000` }] }),
+      role: mallory,
+    };
+    agent.launch(task);
+    await expect.poll(() => agent.log(task, 'attack').split('++').length, patience).toBe(attempts.length + 1);
+    const said = agent.log(task, 'attack').split('++\n');
+    // The same as the agent's user shows that there was something to be seen.
+    const { dir, sandbox, runner } = taskPaths(agent.workDir, task.taskId);
+    expect(sandbox).toBe(join(dir, 'sandbox'));
+    const { pid } = JSON.parse(readFileSync(runner, 'utf8')) as { pid: number };
+    for (const [index, [command, mark]] of attempts.entries()) {
+      const env = { ...process.env, RUNNER: String(pid) };
+      const seen = execFileSync('/bin/bash', ['-c', command], { cwd: sandbox, env, encoding: 'utf8' });
+      expect(seen, `${command} as the agent's user`).toContain(mark);
       // Not root: tasks are the agent's own user and can read whatever it can.
-      expect(said).toContain('very-secret');
+      if (isRoot) expect(said[index], command).toBe('');
+      else expect(said[index], command).toContain(mark);
     }
+    agent.kill(task);
   });
 
   it("cannot enter another role's sandbox", async () => {
@@ -79,6 +116,35 @@ describe('a hostile task', () => {
       expect(statSync(sandbox).mode & 0o777).toBe(0o700);
     } else expect(said).toContain('private');
     agent.kill(victim);
+  });
+
+  it("reads no log of another role's task from the agent's log server, nor that there is one", async () => {
+    const agent = await startAgent({ runAsRole: true, workDir: openDir() });
+    const victim = { ...launchOf({ processes: [{ name: 'say', cmdline: 'echo private' }] }), role: alice };
+    agent.launch(victim);
+    await agent.reported(victim, 'FINISHED');
+    const { port, origin } = new URL(agent.agent.observerUrl ?? '');
+    const get = (path: string) =>
+      `exec 3<>/dev/tcp/127.0.0.1/${port}; printf 'GET ${path} HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n' >&3; cat <&3`;
+    const logOf = (taskId: string) => `/tasks/${taskId}/logs/say/stdout`;
+    const said = await runAs(
+      agent,
+      mallory,
+      `${get('/tasks')}; ${get(logOf(victim.taskId))}; ${get('/tasks/nothing')}; echo mine > own; echo end`,
+    );
+    expect(said).toMatch(/end\n$/);
+    if (isRoot) {
+      expect(said).not.toContain('private');
+      expect(said).not.toContain(victim.taskId);
+      expect(said.match(/HTTP\/1\.1 403/g)).toHaveLength(2);
+    } else expect(said).toContain('private');
+    // Its own it reads, and who may read everything still does.
+    const own = { ...launchOf({ processes: [{ name: 'say', cmdline: 'echo mine' }] }), role: mallory };
+    agent.launch(own);
+    await agent.reported(own, 'FINISHED');
+    expect(await runAs(agent, mallory, get(logOf(own.taskId)))).toMatch(/HTTP\/1\.1 200[^]*mine/);
+    for (const { taskId } of [victim, own])
+      expect((await fetch(`${origin}${logOf(taskId)}`)).status).toBe(200);
   });
 
   const mib = `head -c 1200000 /dev/zero | tr '\\0' x`;
@@ -115,7 +181,7 @@ describe('a hostile task', () => {
       role: mallory,
     };
     agent.launch(task);
-    await agent.reported(task, 'FINISHED').catch(() => undefined);
+    await ended(agent, task);
     expect(readFileSync(target, 'utf8')).toBe('precious');
   });
 

@@ -134,6 +134,20 @@ describe('task logs', () => {
     expect(err).toContain('has been on an agent yet');
   });
 
+  it('ends with 30 and the reason when the agent refuses to show this task to this user', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(403, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ code: 'FORBIDDEN', detail: 'user 7 reads its own only' }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    open.push(() => server.close());
+    const observerUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const api = await serve({ observer: [observerUrl] });
+    const { code, err } = await runCli(['task', 'logs', `${key}/0`], { api: api.url });
+    expect(code).toBe(30);
+    expect(err).toContain('user 7 reads its own only');
+  });
+
   it('ends with 7 when the agent is not reachable from here', async () => {
     const api = await serve({ observer: ['http://127.0.0.1:1'] });
     const { code, err } = await runCli(['task', 'logs', `${key}/0`], { api: api.url });
