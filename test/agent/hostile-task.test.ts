@@ -142,7 +142,7 @@ describe('a hostile task', () => {
     const own = { ...launchOf({ processes: [{ name: 'say', cmdline: 'echo mine' }] }), role: mallory };
     agent.launch(own);
     await agent.reported(own, 'FINISHED');
-    expect(await runAs(agent, mallory, get(logOf(own.taskId)))).toMatch(/HTTP\/1\.1 200[^]*mine/);
+    expect(await runAs(agent, mallory, get(logOf(own.taskId)))).toMatch(/HTTP\/1\.1 200[\s\S]*mine/);
     for (const { taskId } of [victim, own])
       expect((await fetch(`${origin}${logOf(taskId)}`)).status).toBe(200);
   });
