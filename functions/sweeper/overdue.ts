@@ -29,6 +29,8 @@ export interface ShardReport {
   lagMs: number;
   /** False: time was up before its end. */
   complete: boolean;
+  /** Something in it could not be done. */
+  readonly failed?: true;
 }
 
 export function emptyReport(shard: number): ShardReport {

@@ -8,6 +8,7 @@ import type { Store, SweepLease } from '../../shared/store/port.ts';
 import { matcherWake, reconcileWake } from '../messages.ts';
 import type { Log, MessagePort, MetricPort, RemainingTime } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
+import { type Attempt, createAttempts } from './attempts.ts';
 import { type AuditDeps, auditLedgers } from './audit-ledgers.ts';
 import { type ContinuationDeps, handOver, heldShards, takeRound } from './continuation.ts';
 import { createEvidence, emptyReport, type OverdueDeps, type ShardReport, sweepShard } from './overdue.ts';
@@ -56,56 +57,47 @@ export interface SweepReport {
 }
 
 /**
- * One sweep, or one more round of it (`round`). Pools are woken first, so that a long sweep never delays them. Each part
- * is tried whatever became of the others, for none of them can be done by anybody else; the first failure is thrown at
- * the end.
+ * One sweep, or one more round of it (`round`). Its parts run beside each other, so that neither a long sweep delays the
+ * wake-ups nor a service that is slow to take them the ends of what is overdue. The first failure is thrown at the end.
  */
 export async function sweep(
   remainingMs: RemainingTime,
   deps: SweeperDeps,
   round?: SweepRound,
 ): Promise<SweepReport> {
-  const failures: unknown[] = [];
-  const attempt = async <T>(what: string, work: Promise<T>, otherwise: T): Promise<T> => {
-    try {
-      return await work;
-    } catch (error) {
-      failures.push(error);
-      deps.log.error(`${what} failed; the rest of the sweep goes on`, { error });
-      return otherwise;
-    }
-  };
+  const { attempt, failures } = createAttempts(remainingMs(), deps);
   const held = round && (await takeRound(round, remainingMs, deps));
   if (round && !held) {
     deps.log.info('this round of a sweep is not to be made (any more)', { id: round.id, round: round.round });
     return reportOf([], nothing, false);
   }
-  const woken = round ? nothing : await wakeAll(attempt, deps);
+  const waking = round ? nothing : wakeAll(attempt, remainingMs, deps);
   const shards = await attempt('reading the lease', shardsFor(held, deps), allShards(deps));
   const swept = await sweepOverdue(shards, remainingMs, attempt, deps);
   const unfinished = swept.filter(({ complete }) => !complete).map(({ shard }) => shard);
   // What failed is not continued: it would most likely fail again at once.
-  const isShort = unfinished.length > 0 && failures.length === 0;
-  const continued = await attempt('handing over', handOver(isShort ? unfinished : [], held, deps), false);
+  const short = swept.filter(({ complete, failed }) => !complete && !failed).map(({ shard }) => shard);
+  const continued = await attempt('handing over', handOver(short, held, deps), false);
   const ledgersHealed =
     round || unfinished.length > 0 ? 0 : await attempt('auditing ledgers', auditLedgers(deps), 0);
-  const report = reportOf(swept, { ...woken, ledgersHealed }, continued);
+  const report = reportOf(swept, { ...(await waking), ledgersHealed }, continued);
   tell(report, swept, deps);
   if (failures.length > 0) throw failures[0];
   return report;
 }
 
-type Attempt = <T>(what: string, work: Promise<T>, otherwise: T) => Promise<T>;
 type Counts = Pick<SweepReport, 'poolsWoken' | 'jobsWoken' | 'updatesRestarted' | 'ledgersHealed'>;
 
 const nothing: Counts = { poolsWoken: 0, jobsWoken: 0, updatesRestarted: 0, ledgersHealed: 0 };
 
-async function wakeAll(attempt: Attempt, deps: SweeperDeps): Promise<Counts> {
+async function wakeAll(attempt: Attempt, remainingMs: RemainingTime, deps: SweeperDeps): Promise<Counts> {
   const shards = allShards(deps);
-  const poolsWoken = await attempt('waking pools', wakePools(deps), 0);
-  const jobsWoken = await attempt('waking jobs', wakeJobs(shards, deps), 0);
-  await attempt('waking the drainer', wakeDrainer(deps), undefined);
-  const updatesRestarted = await attempt('looking after updates', sweepUpdates(shards, deps), 0);
+  const [poolsWoken, jobsWoken, , updatesRestarted] = await Promise.all([
+    attempt('waking pools', wakePools(deps), 0),
+    attempt('waking jobs', wakeJobs(shards, deps), 0),
+    attempt('waking the drainer', wakeDrainer(deps), undefined),
+    attempt('looking after updates', sweepUpdates(shards, remainingMs, deps), 0),
+  ]);
   return { ...nothing, poolsWoken, jobsWoken, updatesRestarted };
 }
 
@@ -131,7 +123,7 @@ async function sweepOverdue(
   return mapLimit(shards, shardsAtOnce, (shard) => {
     const report = emptyReport(shard);
     const sweeping = sweepShard(report, remainingMs, { ...deps, evidence, aside });
-    return attempt(`sweeping shard ${shard}`, sweeping, report);
+    return attempt(`sweeping shard ${shard}`, sweeping, { ...report, failed: true });
   });
 }
 

@@ -266,9 +266,11 @@ export function updateDueKeysOf(
   };
 }
 
-/** The update of a sort key of the due index; undefined if it is not one of an update. */
-export function parseUpdateDue(gt: string): { readonly key: JobKey; readonly updateId: string } | undefined {
-  const [, path = '', updateId] = gt.split('#');
+/** The update of a sort key of the due index and when it is due (epoch ms); undefined if it is not one of an update. */
+export function parseUpdateDue(
+  gt: string,
+): { readonly key: JobKey; readonly updateId: string; readonly dueAt: number } | undefined {
+  const [at, path = '', updateId] = gt.split('#');
   const key = parseJobPath(path);
-  return key && updateId !== undefined ? { key, updateId } : undefined;
+  return key && updateId !== undefined ? { key, updateId, dueAt: Number(at) } : undefined;
 }

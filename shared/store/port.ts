@@ -354,12 +354,12 @@ export interface Store {
   deferDue(task: Task): Promise<void>;
   /** Jobs of one shard whose newest spec has not been carried out within `unreconciledGraceMs` of its acceptance. */
   listUnreconciled(shard: number, now: number, limit: number): Promise<readonly JobKey[]>;
-  /** Rolling updates of one shard whose execution should be looked at by now. */
+  /** Rolling updates of one shard whose execution should be looked at by now, those due for longest first. */
   listDueUpdates(
     shard: number,
     now: number,
     limit: number,
-  ): Promise<readonly { readonly key: JobKey; readonly updateId: string }[]>;
+  ): Promise<readonly { readonly key: JobKey; readonly updateId: string; readonly dueAt: number }[]>;
   /** Looks at the update's execution again at `at`, if it is still driven by the same. */
   deferUpdate(stored: StoredUpdate, at: number): Promise<void>;
   /** Undefined if no sweep is being continued; it may be over. */

@@ -3,6 +3,7 @@ import { followUpdate, jobUnderUpdate } from '../../shared/domain/update/follow-
 import { moveTo } from '../../shared/domain/update/record.ts';
 import { contentId } from '../../shared/lib/hash.ts';
 import type { Job } from '../../shared/model/job.ts';
+import { jobKeyOnly } from '../../shared/model/job-key.ts';
 import type { InstanceEvent, UpdateRecord } from '../../shared/model/update.ts';
 import { dueShards } from '../../shared/store/keys.ts';
 import type { Store } from '../../shared/store/port.ts';
@@ -322,6 +323,10 @@ export function updatesContract(subject: () => StoreUnderTest): void {
       const stored = await store.getUpdate(update, updateId);
       if (!stored) throw new Error('not stored');
       await store.deferUpdate(stored, t0 + 100_000);
+      const all = await Promise.all(
+        Array.from({ length: dueShards }, (_, shard) => store.listDueUpdates(shard, t0 + 100_000, 10_000)),
+      );
+      expect(all.flat()).toContainEqual({ key: jobKeyOnly(update), updateId, dueAt: t0 + 100_000 });
       expect(await due(store, updateId, t0 + 99_999)).toBe(false);
       expect(await due(store, updateId, t0 + 100_000)).toBe(true);
       const next = moveTo(update, 'ROLL_FORWARD_PAUSED', { now: t0 });

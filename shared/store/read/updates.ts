@@ -157,11 +157,11 @@ export async function listInstanceEvents(
   return { items };
 }
 
-/** Read from the due index, so it may lag. */
+/** Longest due first; read from the due index, so it may lag. */
 export async function listDueUpdates(
   connection: Connection,
   due: DueQuery,
-): Promise<{ readonly key: JobKey; readonly updateId: string }[]> {
+): Promise<{ readonly key: JobKey; readonly updateId: string; readonly dueAt: number }[]> {
   const partition = updatesDuePartition(due.shard);
   const entries = await dueEntries(connection, 'listDueUpdates', partition, due);
   return entries.flatMap(({ gt }) => parseUpdateDue(String(gt)) ?? []);
