@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EngineSet } from './engines/engine-set.ts';
-import type { FunctionFaults } from './host/faults.ts';
 import type { HostStats } from './host/host.ts';
 import type { HostThreadData } from './host/host-thread.ts';
+import type { Odds } from './host/striker.ts';
 import { type LocalPlan, planFrom } from './template/plan.ts';
 import type { SynthRequest } from './template/synth.ts';
 import type { Templates } from './template/template.ts';
@@ -26,6 +26,8 @@ export interface LocalStackOptions {
   readonly context?: Readonly<Record<string, string>>;
   /** Replaces variables of the functions that have them, such as deadlines that a test cannot wait for. @default none */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Lets `setStoreFaults` act; every request to the store then goes through a proxy. @default false */
+  readonly faultyStore?: boolean;
   /** Gets log lines of handlers, pollers and engines. @default dropped */
   readonly log?: (line: string) => void;
 }
@@ -48,7 +50,9 @@ export interface LocalStack {
   /** Runs every schedule now, as the next minute would. */
   runSchedules(): Promise<void>;
   /** Makes functions fail from now on; undefined = no longer. For tests of faults. */
-  setFaults(faults: FunctionFaults | undefined): Promise<void>;
+  setFaults(odds: Odds | undefined): Promise<void>;
+  /** Makes the store refuse, lose and delay answers from now on; undefined = no longer. Needs `faultyStore`. */
+  setStoreFaults(odds: Odds | undefined): Promise<void>;
   stats(): Promise<HostStats>;
   /** Ends everything and leaves no process behind. Safe to call twice. */
   stop(): Promise<void>;
@@ -154,6 +158,7 @@ function hostThread({ plan, port, engines, options, log }: HostInput): Thread {
     accountId,
     dynamoEndpoint: engines.dynamoEndpoint,
     sqsEndpoint: engines.sqsEndpoint,
+    faultyStore: options.faultyStore === true,
     ...(options.dataDir !== undefined && { dataDir: join(options.dataDir, 'streams') }),
   };
   return startThread({
@@ -237,7 +242,8 @@ function runningStack({ host, engines, plan, cluster, startMs, port, log }: Runn
     dynamoPid: () => engines.dynamoPid(),
     restartEngine: (engine) => engines.restart(engine),
     runSchedules: () => host.call<void>('heal'),
-    setFaults: (faults) => host.call<void>('setFaults', faults),
+    setFaults: (odds) => host.call<void>('setFaults', odds),
+    setStoreFaults: (odds) => host.call<void>('setStoreFaults', odds),
     stats: () => host.call<HostStats>('stats'),
     stop: stopOnce,
     ended,

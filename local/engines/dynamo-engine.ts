@@ -84,7 +84,7 @@ function externalEngine(): DynamoEngine {
 }
 
 /** Memory-backed where there is one: throw-away data need no disk, and the engine commits every write. */
-function temporaryRoot(): string {
+export function temporaryRoot(): string {
   try {
     accessSync('/dev/shm', constants.W_OK);
     return '/dev/shm';

@@ -71,18 +71,18 @@ export class EngineSet {
     throw failed.reason;
   }
 
-  /** Ends an engine and waits until it is back. */
+  /** Ends an engine without warning, as a crash does, and waits until it is back. */
   async restart(engine: EngineName): Promise<void> {
-    const running = engine === 'dynamo' ? this.#dynamo : this.#sqs;
-    if (!running || (engine === 'dynamo' && this.#dynamo?.pid === undefined)) {
+    const pid = this.#dynamo?.pid;
+    if (engine === 'dynamo' ? pid === undefined : this.#sqs === undefined) {
       throw new BorealisError(
         'UNAVAILABLE',
         `the ${engine} engine is not running here, so it can't be restarted`,
       );
     }
     const back = this.#back(engine);
-    if (engine === 'dynamo' && this.#dynamo?.pid !== undefined) process.kill(this.#dynamo.pid, 'SIGKILL');
-    else await running.stop();
+    if (engine === 'sqs') await this.#sqs?.kill();
+    else if (pid !== undefined) process.kill(pid, 'SIGKILL');
     await back;
   }
 

@@ -20,6 +20,8 @@ export interface SqsEngine {
   readonly exited: Promise<void>;
   /** Ends it; open long polls are answered first. Safe to call twice. */
   stop(): Promise<void>;
+  /** Ends it in the middle of whatever it does: no answer to anybody, nothing closed. For tests of faults. */
+  kill(): Promise<void>;
 }
 
 const stopTimeoutMs = 5_000;
@@ -63,6 +65,9 @@ export async function startSqsEngine(options: SqsEngineOptions = {}): Promise<Sq
     port: first.port,
     exited,
     stop: () => (stopping ??= stop()),
+    async kill() {
+      await worker.terminate();
+    },
   };
 }
 

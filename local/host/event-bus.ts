@@ -1,13 +1,13 @@
 // The event buses of the embedded stack: which rules an event matches, and what their targets get. An event that no rule
 // can match costs a look into a table by its detail-type; its detail is not even parsed. Deliveries go on in the
-// background, tried again for a while, then to the rule's dead-letter queue; they are in memory only and do not outlive
-// the process, unlike those of AWS.
+// background, tried again for a while, then to the rule's dead-letter queue; a journal makes them outlive the process.
 import { randomUUID } from 'node:crypto';
 import type { EngineClient } from '../engines/aws-json.ts';
 import { compilePattern, type EventPattern } from '../events/pattern.ts';
 import { compileInput } from '../events/target-input.ts';
 import type { RulePlan, RuleTargetPlan } from '../template/rule-plan.ts';
 import { backoffMs, pause } from './backoff.ts';
+import { type DeliveryJournal, deliveryJournal } from './delivery-journal.ts';
 import type { Invoker } from './invoker.ts';
 import type { StateMachines } from './state-machines.ts';
 
@@ -27,12 +27,16 @@ export interface EventBusOptions {
   readonly sqs: EngineClient;
   readonly region: string;
   readonly accountId: string;
+  /** @default kept nowhere */
+  readonly journal?: DeliveryJournal;
   readonly log: (line: string) => void;
 }
 
 export interface EventBus {
   /** Takes an event of a bus that exists. Answers its id; throws if its detail is no JSON object a rule could read. */
   put(bus: string, event: PutEvent): string;
+  /** Sends what an earlier run has left in the journal. To be called once, before the first event. */
+  resume(): void;
   /** Resolves when nothing is on its way to a target. */
   idle(): Promise<void>;
   /** Gives up waiting between tries. */
@@ -48,6 +52,8 @@ interface Target {
   readonly plan: RuleTargetPlan;
   readonly render: (event: Envelope) => string;
   readonly ruleName: string;
+  /** For the journal. */
+  readonly name: string;
   readonly lane: Lane;
 }
 
@@ -60,10 +66,12 @@ const maxRetryMs = 5_000;
 /** Deliveries of one target at the same time. */
 const deliveriesAtOnce = 8;
 
+/** The buses with the rules of the plan. */
 export function createEventBus(options: EventBusOptions): EventBus {
   const stopping = new AbortController();
-  const index = indexRules(options.rules);
-  const { region, accountId } = options;
+  const { rules, region, accountId, journal = deliveryJournal(undefined) } = options;
+  const compiled = rules.map((plan) => ({ plan, rule: compileRule(plan) }));
+  const index = indexRules(compiled);
   let underway = 0;
   const whenIdle: (() => void)[] = [];
   const put: EventBus['put'] = (bus, event) => {
@@ -82,29 +90,47 @@ export function createEventBus(options: EventBusOptions): EventBus {
       detail: JSON.parse(event.Detail ?? '{}') as unknown,
     };
     for (const { pattern, targets } of candidates) {
-      if (pattern(envelope)) for (const target of targets) send(target, envelope);
+      if (!pattern(envelope)) continue;
+      for (const target of targets)
+        send(target, envelope, journal.add({ target: target.name, event: envelope }));
     }
     return id;
   };
-  const send = (target: Target, event: Envelope): void => {
+  const send = (target: Target, event: Envelope, number: number): void => {
     underway++;
     void target.lane
-      .run(() => deliver(target, event, put, options, stopping.signal))
+      .run(async () => {
+        const isOver = await deliver(target, event, put, options, stopping.signal);
+        if (isOver) journal.done(number);
+      })
       .finally(() => {
         underway--;
         if (underway === 0) for (const resolve of whenIdle.splice(0)) resolve();
       });
   };
+  const resume = (): void => {
+    const targets = new Map(
+      compiled.flatMap(({ rule }) => rule.targets).map((target) => [target.name, target]),
+    );
+    for (const { number, target: name, event } of journal.left()) {
+      const target = targets.get(name);
+      if (target) send(target, event, number);
+      else journal.done(number);
+    }
+  };
   return {
     put,
+    resume,
     idle: () => (underway === 0 ? Promise.resolve() : new Promise((resolve) => whenIdle.push(resolve))),
     stop: () => stopping.abort(),
   };
 }
 
 /** Rules by bus, then by the detail-types they can match. */
-function indexRules(plans: readonly RulePlan[]): (bus: string, detailType: string) => readonly Rule[] {
-  const entries = plans.map((plan) => ({ plan, rule: compileRule(plan), types: detailTypes(plan) }));
+function indexRules(
+  rules: readonly { readonly plan: RulePlan; readonly rule: Rule }[],
+): (bus: string, detailType: string) => readonly Rule[] {
+  const entries = rules.map(({ plan, rule }) => ({ plan, rule, types: detailTypes(plan) }));
   const known = new Map<string, readonly Rule[]>();
   const named = new Set(entries.flatMap(({ types }) => types ?? []));
   return (bus, detailType) => {
@@ -123,10 +149,11 @@ function indexRules(plans: readonly RulePlan[]): (bus: string, detailType: strin
 function compileRule(plan: RulePlan): Rule {
   return {
     pattern: compilePattern(plan.pattern),
-    targets: plan.targets.map((target) => ({
+    targets: plan.targets.map((target, position) => ({
       plan: target,
       render: compileInput(target.input),
       ruleName: plan.name,
+      name: `${plan.name} ${position}`,
       lane: new Lane(deliveriesAtOnce),
     })),
   };
@@ -138,19 +165,22 @@ function detailTypes({ pattern }: RulePlan): readonly string[] | undefined {
   return Array.isArray(types) && types.every((type) => typeof type === 'string') ? types : undefined;
 }
 
-/** Never rejects: what cannot be delivered goes to the dead-letter queue or into the log. */
+/**
+ * Never rejects: what cannot be delivered goes to the dead-letter queue or into the log. False if the stack stops before
+ * it has arrived or is given up.
+ */
 async function deliver(
   target: Target,
   event: Envelope,
   put: EventBus['put'],
   options: EventBusOptions,
   stopping: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   let reason = '';
   for (let tries = 1; tries <= maxTries && !stopping.aborted; tries++) {
     try {
       await hand(target, event, put, options);
-      return;
+      return true;
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
       if (tries < maxTries) await pause(backoffMs(tries, firstRetryMs, maxRetryMs), stopping);
@@ -158,10 +188,12 @@ async function deliver(
   }
   options.log(`rule ${target.ruleName}: event ${String(event.id)} was not delivered: ${reason}`);
   const { deadLetters } = target.plan;
-  if (!deadLetters || stopping.aborted) return;
+  if (stopping.aborted) return false;
+  if (!deadLetters) return true;
   await sendMessage(options.sqs, deadLetters.url, JSON.stringify(event)).catch((error: Error) =>
     options.log(`rule ${target.ruleName}: nor to its dead-letter queue: ${error.message}`),
   );
+  return true;
 }
 
 async function hand(

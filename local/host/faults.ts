@@ -3,23 +3,17 @@
 // AWS; the handlers themselves know nothing of it.
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Invoker } from './invoker.ts';
+import { type Odds, type Striker, strikerOf } from './striker.ts';
 
 const faultKinds = ['before', 'after', 'twice', 'atOnce'] as const;
 type FaultKind = (typeof faultKinds)[number];
-
-export interface FunctionFaults {
-  /** The same seed strikes the same invocations, counted from here. */
-  readonly seed: number;
-  /** One invocation in so many is struck. */
-  readonly oneIn: number;
-}
 
 /** How often each kind struck so far. */
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
 
 export interface FaultyInvoker extends Invoker {
   /** From now on; undefined = no more faults. */
-  setFaults(faults: FunctionFaults | undefined): void;
+  setFaults(odds: Odds | undefined): void;
   faultCounts(): FaultCounts;
 }
 
@@ -29,7 +23,7 @@ export interface FaultyInvoker extends Invoker {
  */
 export function withFaults(invoker: Invoker, once: ReadonlySet<string>): FaultyInvoker {
   const counts: Record<FaultKind, number> = { before: 0, after: 0, twice: 0, atOnce: 0 };
-  let strike: ((kinds: readonly FaultKind[]) => FaultKind | undefined) | undefined;
+  let strike: Striker<FaultKind> | undefined;
   const invoke = async (functionArn: string, event: unknown): Promise<unknown> => {
     const kind = strike?.(once.has(functionArn) ? ['before', 'after'] : faultKinds);
     if (kind === undefined) return invoker.invoke(functionArn, event);
@@ -47,8 +41,8 @@ export function withFaults(invoker: Invoker, once: ReadonlySet<string>): FaultyI
   };
   return {
     invoke,
-    setFaults(faults) {
-      strike = faults && striker(faults);
+    setFaults(odds) {
+      strike = odds && strikerOf(odds);
     },
     faultCounts: () => ({ ...counts }),
     functionByArn: (functionArn) => invoker.functionByArn(functionArn),
@@ -61,15 +55,4 @@ export function withFaults(invoker: Invoker, once: ReadonlySet<string>): FaultyI
 
 function struck(functionArn: string, when: string): BorealisError {
   return new BorealisError('UNAVAILABLE', `a test made ${functionArn.split(':').at(-1)} fail ${when}`);
-}
-
-function striker({ seed, oneIn }: FunctionFaults) {
-  let state = seed >>> 0;
-  const below = (bound: number): number => {
-    // The generator of Numerical Recipes; its high bits are good enough to spread faults.
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * bound);
-  };
-  return (kinds: readonly FaultKind[]): FaultKind | undefined =>
-    below(oneIn) === 0 ? kinds[below(kinds.length)] : undefined;
 }

@@ -2,8 +2,8 @@
 // the command line's process) and module instances of its own (every stack starts with cold functions).
 import { capacityTotals, requestTotals } from '../../functions/clients/capacity.ts';
 import { serveThread, threadContext } from '../thread.ts';
-import type { FunctionFaults } from './faults.ts';
 import { type Host, type HostOptions, startHost } from './host.ts';
+import type { Odds } from './striker.ts';
 
 /** What the thread is started with. */
 export type HostThreadData = Omit<HostOptions, 'log' | 'moreStats'>;
@@ -25,7 +25,8 @@ serveThread({
     return host.port;
   },
   heal: () => host?.heal(),
-  setFaults: (faults: FunctionFaults | undefined) => host?.setFaults(faults),
+  setFaults: (odds: Odds | undefined) => host?.setFaults(odds),
+  setStoreFaults: (odds: Odds | undefined) => host?.setStoreFaults(odds),
   stats: () => host?.stats(),
   events: () => host?.recentEvents() ?? [],
   stop: () => host?.stop(),

@@ -1,12 +1,15 @@
 // The host: everything of the embedded stack except the engines. Takes the plan and runs it: HTTP routes, event source
 // mappings, schedules, state machines, all calling the handlers in this thread.
 import { join } from 'node:path';
+import { BorealisError } from '../../shared/lib/errors.ts';
 import { type EngineClient, engineClient } from '../engines/aws-json.ts';
 import type { LocalPlan } from '../template/plan.ts';
 import { type AwsServices, startAwsServices } from './aws-services.ts';
 import { checkpointFile } from './checkpoint-file.ts';
+import { deliveryJournal } from './delivery-journal.ts';
 import { createEventBus, type PutEvent } from './event-bus.ts';
-import { type FaultCounts, type FunctionFaults, withFaults } from './faults.ts';
+import { type FaultCounts, withFaults } from './faults.ts';
+import { type FaultyStore, type StoreFaultCounts, startFaultyStore } from './faulty-store.ts';
 import { type HttpServer, startHttpServer } from './http-server.ts';
 import { type FunctionStats, type Invoker, loadInvoker, unitedEnvironment } from './invoker.ts';
 import { provisionQueues, provisionTables } from './provision.ts';
@@ -14,6 +17,7 @@ import { type Poller, startQueuePoller } from './queue-poller.ts';
 import { startSchedule } from './scheduler.ts';
 import { loadStateMachines, type MachineStats } from './state-machines.ts';
 import { type StreamPoller, startStreamPoller } from './stream-poller.ts';
+import type { Odds } from './striker.ts';
 
 export interface HostOptions {
   readonly plan: LocalPlan;
@@ -25,8 +29,10 @@ export interface HostOptions {
   readonly port: number;
   readonly region: string;
   readonly accountId: string;
-  /** Keeps stream positions; absent = not kept. */
+  /** Keeps stream positions and events that have not arrived; absent = not kept. */
   readonly dataDir?: string;
+  /** Lets the store fail on request; it costs every request of a function a way through a proxy. @default false */
+  readonly faultyStore?: boolean;
   readonly log: (line: string) => void;
   /** More to report on /_local/stats, such as what the handlers count. */
   readonly moreStats?: () => Readonly<Record<string, unknown>>;
@@ -47,6 +53,8 @@ export interface HostStats {
   readonly stateMachines: Readonly<Record<string, MachineStats>>;
   /** Invocations that were made to fail, or to come twice. */
   readonly faults: FaultCounts;
+  /** Requests to the store that were; absent where it cannot be made to fail. */
+  readonly storeFaults?: StoreFaultCounts;
   readonly [more: string]: unknown;
 }
 
@@ -64,7 +72,9 @@ export interface Host {
   /** Makes tables and queues again where an engine lost them, and runs every schedule once (the safety net). */
   heal(): Promise<void>;
   /** Makes functions fail from now on, or no longer. */
-  setFaults(faults: FunctionFaults | undefined): void;
+  setFaults(odds: Odds | undefined): void;
+  /** The same for requests to the store. INVALID_REQUEST without the option `faultyStore`. */
+  setStoreFaults(odds: Odds | undefined): void;
   /** Takes nothing more, lets running invocations finish, closes everything. */
   stop(): Promise<void>;
 }
@@ -74,31 +84,25 @@ const eventsKept = 500;
 /** Starts the host on running engines and answers once everything is connected. */
 export async function startHost(options: HostOptions): Promise<Host> {
   const { plan, log } = options;
-  const dynamo = engineClient(options.dynamoEndpoint, 'DynamoDB_20120810');
-  const sqs = engineClient(options.sqsEndpoint, 'AmazonSQS');
-  const streams = engineClient(options.dynamoEndpoint, 'DynamoDBStreams_20120810');
+  const { dynamo, sqs, streams } = clientsOf(options);
   await provision(dynamo, sqs, plan);
-
-  const events: PutEvent[] = [];
-  let eventCount = 0;
-  const onEvent = (event: PutEvent): void => {
-    eventCount++;
-    events.push(event);
-    if (events.length > eventsKept) events.shift();
-  };
+  const faultyStore = options.faultyStore ? await startFaultyStore(options.dynamoEndpoint) : undefined;
+  const events = eventLog();
   Object.assign(process.env, unitedEnvironment(plan.functions));
   const called = await loadInvoker({ functions: plan.functions, root: options.root, log });
   const invoker = withFaults(called, new Set(plan.routes.map(({ functionArn }) => functionArn)));
   const machines = await loadStateMachines(plan.stateMachines, invoker);
   const { region, accountId } = options;
-  const bus = createEventBus({ rules: plan.rules, invoker, machines, sqs, region, accountId, log });
+  const journal = deliveryJournal(options.dataDir && join(options.dataDir, 'events.db'));
+  const bus = createEventBus({ rules: plan.rules, invoker, machines, sqs, region, accountId, journal, log });
   const put = (name: string, event: PutEvent): string => {
-    onEvent(event);
+    events.add(event);
     return bus.put(name, event);
   };
   const startFunction = functionStarter(invoker, options);
   const services = await startAwsServices({ buses: plan.buses, machines, put, startFunction });
-  pointSdkAt(options, services);
+  pointSdkAt(options, faultyStore?.endpoint ?? options.dynamoEndpoint, services);
+  bus.resume();
 
   const stats = async (): Promise<HostStats> => ({
     functions: invoker.stats(),
@@ -106,13 +110,14 @@ export async function startHost(options: HostOptions): Promise<Host> {
     sqsEndpoint: options.sqsEndpoint,
     dynamoEndpoint: options.dynamoEndpoint,
     awsEndpoint: services.endpoint,
-    events: eventCount,
+    events: events.count(),
     queues: await queueDepths(options.sqsEndpoint),
     stateMachines: machines.stats(),
     faults: invoker.faultCounts(),
+    ...(faultyStore && { storeFaults: faultyStore.counts() }),
     ...options.moreStats?.(),
   });
-  const http = await startHttp(options, invoker, { stats, events: () => events }).catch(
+  const http = await startHttp(options, invoker, { stats, events: events.kept }).catch(
     async (error: unknown) => {
       await services.stop();
       throw error;
@@ -131,12 +136,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
   return {
     port: http.port,
     stats,
-    recentEvents: () => events,
+    recentEvents: events.kept,
     async heal() {
       await provision(dynamo, sqs, plan);
       await runSchedules(plan, invoker);
     },
-    setFaults: (faults) => invoker.setFaults(faults),
+    setFaults: (odds) => invoker.setFaults(odds),
+    setStoreFaults: (odds) => struck(faultyStore).setFaults(odds),
     async stop() {
       const pollers: readonly Poller[] = [
         ...queuePollers,
@@ -149,9 +155,42 @@ export async function startHost(options: HostOptions): Promise<Host> {
       await bus.idle();
       await invoker.idle();
       await services.stop();
+      await faultyStore?.stop();
+      journal.close();
       for (const client of [dynamo, sqs, streams]) client.close();
     },
   };
+}
+
+function clientsOf({ dynamoEndpoint, sqsEndpoint }: HostOptions) {
+  return {
+    dynamo: engineClient(dynamoEndpoint, 'DynamoDB_20120810'),
+    sqs: engineClient(sqsEndpoint, 'AmazonSQS'),
+    streams: engineClient(dynamoEndpoint, 'DynamoDBStreams_20120810'),
+  };
+}
+
+/** The last events, and how many there were. */
+function eventLog() {
+  const kept: PutEvent[] = [];
+  let count = 0;
+  return {
+    add(event: PutEvent): void {
+      count++;
+      kept.push(event);
+      if (kept.length > eventsKept) kept.shift();
+    },
+    kept: (): readonly PutEvent[] => kept,
+    count: () => count,
+  };
+}
+
+function struck(store: FaultyStore | undefined): FaultyStore {
+  if (store) return store;
+  throw new BorealisError(
+    'INVALID_REQUEST',
+    'this stack was started without faultyStore, so its store cannot be made to fail; nothing was changed',
+  );
 }
 
 function provision(dynamo: EngineClient, sqs: EngineClient, plan: LocalPlan): Promise<unknown> {
@@ -179,13 +218,13 @@ function functionStarter(
 }
 
 /** The SDK clients of the handlers read these when they are made, at the first invocation. */
-function pointSdkAt(options: HostOptions, services: AwsServices): void {
+function pointSdkAt(options: HostOptions, store: string, services: AwsServices): void {
   Object.assign(process.env, {
     AWS_REGION: options.region,
     AWS_DEFAULT_REGION: options.region,
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
-    AWS_ENDPOINT_URL_DYNAMODB: options.dynamoEndpoint,
+    AWS_ENDPOINT_URL_DYNAMODB: store,
     AWS_ENDPOINT_URL_SQS: options.sqsEndpoint,
     AWS_ENDPOINT_URL_EVENTBRIDGE: services.endpoint,
     AWS_ENDPOINT_URL_SFN: services.endpoint,

@@ -48,17 +48,20 @@ export interface EmbeddedInstallation extends Installation {
 }
 
 /** A control plane that runs. */
-interface Target {
+interface ControlPlane {
   readonly apiUrl: string;
   readonly cluster: string;
   readonly sqsEndpoint: string;
   /** EventBridge and Step Functions. */
   readonly awsEndpoint: string;
+  stop(): Promise<void>;
+}
+
+interface Target extends ControlPlane {
   /** Agents every installation starts, besides those it names. */
   readonly fleet: readonly string[];
   /** Ends what the installation left there, while its agents are alive to do it. */
   clear(installation: Installation): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** The installation the environment asks for, with the named agents. */
@@ -91,16 +94,18 @@ export async function startEmbedded(
   const stack = await startLocalStack({ port: 0, ...options });
   const { apiUrl, sqsEndpoint, cluster } = stack;
   const { awsEndpoint } = await stack.stats();
-  const target = {
-    apiUrl,
-    sqsEndpoint,
-    awsEndpoint,
-    cluster,
-    fleet: [],
-    clear: async () => undefined,
-    stop: () => stack.stop(),
-  };
-  return { ...(await install(target, agentIds, options.agentTimings)), stack };
+  const controlPlane = { apiUrl, sqsEndpoint, awsEndpoint, cluster, stop: () => stack.stop() };
+  return { ...(await installOn(controlPlane, agentIds, options.agentTimings)), stack };
+}
+
+/** Agents on a control plane that is the caller's own, and ends with them. */
+export function installOn(
+  controlPlane: ControlPlane,
+  agentIds: readonly string[],
+  agentTimings?: Partial<AgentTimings>,
+): Promise<Installation> {
+  const target = { ...controlPlane, fleet: [], clear: async () => undefined };
+  return install(target, agentIds, agentTimings);
 }
 
 /**

@@ -26,8 +26,9 @@ const { values } = parseArgs({
   },
 });
 const api = process.env.BOREALIS_API ?? '';
-const cluster = await clusterName();
+const cluster = await untilAnswered(clusterName);
 const sqs = await resolveSqs(api, process.env);
+const intakeQueueUrl = await untilAnswered(() => findQueueUrl(sqs, intakeQueueName(cluster)));
 const [low = 0, high = 0] = values.ports.split('-').map(Number);
 const mb = (size: string): number => Number.parseInt(size, 10) * 1024;
 const agent = await runAgent({
@@ -35,7 +36,7 @@ const agent = await runAgent({
   cluster,
   host: values.host ?? values.id,
   api,
-  intakeQueueUrl: await findQueueUrl(sqs, intakeQueueName(cluster)),
+  intakeQueueUrl,
   sqs,
   workDir: values['work-dir'],
   capacity: {
@@ -59,11 +60,19 @@ process.stdin.on('end', end);
 process.stdin.on('error', end);
 process.stdin.resume();
 
-/** The control plane may fail while the agent starts. */
 async function clusterName(): Promise<string> {
+  const answer = await fetch(`${api}/version`);
+  if (!answer.ok) throw new Error(`the API answers ${answer.status}`);
+  return ((await answer.json()) as { cluster: string }).cluster;
+}
+
+/** The control plane may fail, or be away, while the agent starts. */
+async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
   for (;;) {
-    const answer = await fetch(`${api}/version`).catch(() => undefined);
-    if (answer?.ok) return ((await answer.json()) as { cluster: string }).cluster;
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    try {
+      return await ask();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   }
 }

@@ -30,6 +30,18 @@ const alsoHeard =
   (...more: History['heard'][number][]): Spoil =>
   ({ heard }) => ({ heard: [...heard, ...more] });
 
+/** Every state that must pass has to at once. */
+const slowless: History['limits']['timeoutsMs'] = {
+  ASSIGNED: 0,
+  STARTING: 0,
+  PREEMPTING: 0,
+  RESTARTING: 0,
+  DRAINING: 0,
+  KILLING: 0,
+};
+
+const onHost = { kind: 'value', attribute: 'host' } as const;
+
 /** Rule, what is wrong, and the history that has it. */
 const bad: readonly (readonly [rule: string, what: string, spoil: Spoil])[] = [
   [
@@ -111,6 +123,22 @@ const bad: readonly (readonly [rule: string, what: string, spoil: Spoil])[] = [
     'within capacity',
     'a port given twice',
     tasksWith('web', (task) => ({ ...task, grant: { gpus: [], ports: { http: 31_000 } } })),
+  ],
+  [
+    'constraints kept',
+    'a task on a host that is not allowed',
+    jobsWith('sum', (final) => ({
+      ...final,
+      constraints: { v1: [{ ...onHost, negated: true, values: ['a'] }] },
+    })),
+  ],
+  [
+    'constraints kept',
+    'more tasks on a host than are allowed',
+    jobsWith('web', (final) => ({
+      ...final,
+      constraints: { v1: [{ kind: 'limit', attribute: 'host', limit: 1 }] },
+    })),
   ],
   [
     'deadlines kept',
@@ -320,6 +348,20 @@ const bad: readonly (readonly [rule: string, what: string, spoil: Spoil])[] = [
     'a task lost by the silence of another agent',
     ({ faults }) => ({ faults: faults.map((fault) => ({ ...fault, agentId: 'b' })) }),
   ],
+  [
+    'none given up',
+    'a task lost long after the silence',
+    ({ faults }) => ({
+      faults: faults.map((fault) => ({ ...fault, from: fault.from - 9000, to: fault.to - 9000 })),
+    }),
+  ],
+  [
+    'none given up',
+    'a task lost because of a reboot before it was there',
+    ({ faults }) => ({
+      faults: [...faults.slice(0, 1), { kind: 'reboot', agentId: 'a', from: t0 - 2000, to: t0 - 1000 }],
+    }),
+  ],
 ];
 
 describe('the checker of histories', () => {
@@ -334,6 +376,76 @@ describe('the checker of histories', () => {
 
   it('is shown a bad history by every rule', () => {
     expect(new Set(bad.map(([rule]) => rule))).toEqual(new Set(Object.keys(rules)));
+  });
+
+  it('does not count the time for which there was no control plane', () => {
+    const history = sampleHistory();
+    const { lostAfterMs } = history.limits;
+    const earlier = history.faults.map((fault) => ({
+      ...fault,
+      from: fault.from - 9000,
+      to: fault.to - 9000,
+    }));
+    const outage = { kind: 'outage' as const, from: t0 + 1000, to: t0 + 39_000 };
+    const late = { ...history, faults: [...earlier, outage] };
+    expect(lostAfterMs).toBeLessThan(outage.to - outage.from);
+    expect(check(late).filter(({ rule }) => rule === 'none given up')).toEqual([]);
+    const slow = {
+      ...history,
+      limits: { ...history.limits, sweepEveryMs: 0, slackMs: 0, timeoutsMs: slowless },
+    };
+    const named = (faults: History['faults']) =>
+      check({ ...slow, faults }).filter(({ rule }) => rule === 'deadlines kept').length;
+    expect(named([{ ...outage, from: t0, to: t0 + 80_000 }])).toBe(0);
+    expect(named([])).toBeGreaterThan(0);
+  });
+
+  it('asks nothing of a restart where no agent has the task yet', () => {
+    const history = sampleHistory();
+    // Between its creation and its assignment.
+    const restart = { asked: { kind: 'restart' as const }, startedAt: t0 + 40_050, endedAt: t0 + 40_080 };
+    const calls = [...history.calls, { ...(history.calls[0] as Call), ...restart, specVersion: 3 }];
+    const named = check({ ...history, calls }).filter(({ rule }) => rule === 'kills took effect');
+    expect(named.map(({ about }) => about)).toEqual([idOf(swinging)]);
+  });
+
+  it('lets a task end with the power of its machine', () => {
+    const history = sampleHistory();
+    const heard = history.heard.filter(({ event }) => event.detailType !== 'Agent Change');
+    const reboot = { kind: 'reboot' as const, agentId: 'a', from: t0 + 39_000, to: t0 + 41_000 };
+    const faults = [...history.faults.slice(0, 1), reboot];
+    expect(check({ ...history, heard, faults }).filter(({ rule }) => rule === 'none given up')).toEqual([]);
+  });
+
+  it('takes each instance of an update that was given up for reached or not, but no more than that', () => {
+    const history = sampleHistory();
+    const aborted = history.updates.map((update) => ({ ...update, status: 'ABORTED' as const }));
+    const named = (spoil: Spoil) =>
+      check({ ...history, ...spoil(history), updates: aborted }).filter(
+        ({ rule }) => rule === 'desired as asked',
+      );
+    const wanting = (configId: string, last: number) =>
+      jobsWith('shop', (final) => ({
+        ...final,
+        job: { ...final.job, desired: [{ instances: [0, last], configId }] },
+      }));
+    expect(named(wanting('v1', 0))).toEqual([]);
+    expect(named(wanting('v2', 0))).toEqual([]);
+    expect(named(wanting('v2', 1))).toHaveLength(1);
+  });
+
+  it('lets tasks be where their constraints allow it', () => {
+    const history = sampleHistory();
+    const { jobs = [] } = jobsWith('web', (final) => ({
+      ...final,
+      constraints: {
+        v1: [
+          { ...onHost, negated: false, values: ['a', 'b'] },
+          { kind: 'limit', attribute: 'host', limit: 2 },
+        ],
+      },
+    }))(history);
+    expect(check({ ...history, jobs })).toEqual([]);
   });
 
   it('takes a call without an answer for carried out or not', () => {

@@ -7,7 +7,7 @@ import {
   killsTookEffect,
   versionsGrow,
 } from './rules/accepted.ts';
-import { deadlinesKept, oneLiveGeneration, withinCapacity } from './rules/placement.ts';
+import { constraintsKept, deadlinesKept, oneLiveGeneration, withinCapacity } from './rules/placement.ts';
 import {
   booksClosed,
   noLeftovers,
@@ -29,6 +29,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   'nothing untold': nothingUntold,
   'one live generation': oneLiveGeneration,
   'within capacity': withinCapacity,
+  'constraints kept': constraintsKept,
   'deadlines kept': deadlinesKept,
   'versions grow': versionsGrow,
   'desired as asked': desiredAsAsked,

@@ -4,6 +4,7 @@
 import type { JobView, TaskView } from '../../shared/api/views.ts';
 import type { BusEvent } from '../../shared/model/events.ts';
 import type { InstanceRange } from '../../shared/model/job-key.ts';
+import type { Constraint } from '../../shared/model/task-config.ts';
 import type { TransientState } from '../../shared/model/task-timeouts.ts';
 import type { UpdateStatus } from '../../shared/model/update.ts';
 
@@ -42,10 +43,17 @@ export interface Heard {
   readonly event: BusEvent;
 }
 
-/** Something that was done to the system. Agents: `kill` until it was started again, `pause` until it went on. */
+/** What can be done to an agent: `kill` and `pause` leave its tasks alone, `reboot` ends them, `wipe` takes the disk too. */
+type AgentFault = 'kill' | 'pause' | 'reboot' | 'wipe';
+
+/**
+ * Something that was done to the system, until it was well again. `engine` and `queues`: the engine of the table or of the
+ * queues was killed; `purge`: all messages were lost; `outage`: the control plane was away; `functions` and `store`: they
+ * failed at times. `stall`: of the whole machine.
+ */
 export interface Fault {
-  readonly kind: 'kill' | 'pause' | 'engine' | 'functions' | 'stall';
-  /** Of `kill` and `pause`. */
+  readonly kind: AgentFault | 'engine' | 'queues' | 'purge' | 'outage' | 'functions' | 'store' | 'stall';
+  /** Of what is done to an agent. */
   readonly agentId?: string;
   readonly from: number;
   readonly to: number;
@@ -66,6 +74,7 @@ export interface Run {
   readonly at: number;
 }
 
+/** Its name is its attribute `host`, too. */
 interface AgentOffer {
   readonly agentId: string;
   readonly cpuMilli: number;
@@ -84,6 +93,8 @@ export interface FinalJob {
   readonly tasks: readonly TaskView[];
   /** `metadata.mark` by config id. */
   readonly marks: Readonly<Record<string, string>>;
+  /** What it asks of the agents of its tasks, by config id. */
+  readonly constraints: Readonly<Record<string, readonly Constraint[]>>;
   /** Runs of an instance that may fail; -1 = any number. */
   readonly maxTaskFailures: number;
 }

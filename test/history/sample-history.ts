@@ -101,7 +101,7 @@ function finalJob(name: string, service: boolean, desired: JobView['desired'], t
     createdAt: at,
     updatedAt: at,
   };
-  return { job, tasks, marks: { v1: 'v1', v2: 'v2' }, maxTaskFailures: 1 };
+  return { job, tasks, marks: { v1: 'v1', v2: 'v2' }, constraints: {}, maxTaskFailures: 1 };
 }
 
 const started: Life['steps'] = [

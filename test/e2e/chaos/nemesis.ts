@@ -1,12 +1,17 @@
-// What goes wrong during a chaos run, by seed: agents killed and started again, agents paused
-// for shorter and for longer than they may be silent; on the embedded stack also the engine of the table killed and
-// started again, and functions that fail and are called twice.
+// What goes wrong during a chaos run, by seed: agents killed and started again, agents paused, machines without power for
+// a moment, with and without their disk afterwards; on the embedded stack also the engines killed, all messages lost, the
+// whole control plane killed and started again, functions that fail and are called twice, a store that throttles and loses answers.
 import type { ChildProcess } from 'node:child_process';
-import type { LocalStack } from '../../../local/stack.ts';
+import type { Fault } from '../../history/history.ts';
+import type { Installation } from '../harness.ts';
+import type { ControlPlane } from './control-plane.ts';
+import { machineOf } from './machine.ts';
+import { purgeQueues } from './purge.ts';
 import type { Choices } from './random.ts';
 import type { Recorder } from './recorder.ts';
 
 export interface NemesisOptions {
+  readonly installation: Installation;
   /** Starts an agent again. */
   readonly start: (agentId: string) => Promise<ChildProcess>;
   readonly recorder: Recorder;
@@ -14,42 +19,60 @@ export interface NemesisOptions {
   readonly agents: ReadonlyMap<string, ChildProcess>;
   /** Silence after which an agent is lost, ms. */
   readonly lostAfterMs: number;
-  /** May agents be silent for longer than that? */
+  /** May agents be silent for longer than that, and machines lose their tasks? */
   readonly losesAgents: boolean;
-  /** The engines and functions to strike; absent where they are not ours. */
-  readonly stack?: LocalStack;
+  /** The one to strike; absent where it is not ours. */
+  readonly controlPlane?: ControlPlane;
   readonly until: number;
   readonly seed: number;
 }
 
-/** How often each was done. */
-export type Strikes = Record<'kill' | 'pause' | 'engine' | 'functions', number>;
+type Kind = Exclude<Fault['kind'], 'stall'>;
 
-const engineRestMs = 12_000;
+/** How often each was done. */
+export type Strikes = Readonly<Record<Kind, number>>;
+
+/** What can be done to agents, the deployed ones included; to machines of our own; to a control plane of our own. */
+const ofAgents = ['kill', 'pause'] as const;
+const ofMachines = [...ofAgents, 'reboot', 'wipe'] as const;
+const ofControlPlane = ['functions', 'outage', 'store', 'engine', 'queues', 'purge', 'functions'] as const;
+
+/** The stack gives up an engine that ends more than five times a minute. */
+const restartsPerMinute = 4;
+/** Short, so that half a minute of chaos is not half an outage. */
+const firstOutageMs = 1000;
+/** An agent is one again once it has begun to report. */
+const reportsAfterMs = 1500;
 
 /** Strikes until the time is over, at the agents and at the control plane at once; leaves everything running again. */
 export async function runNemesis(options: NemesisOptions): Promise<Strikes> {
-  const { choices, stack } = options;
-  const strikes: Strikes = { kill: 0, pause: 0, engine: 0, functions: 0 };
-  const agents = new Map(options.agents);
+  const { choices, controlPlane } = options;
+  const strikes = {
+    kill: 0,
+    pause: 0,
+    reboot: 0,
+    wipe: 0,
+    outage: 0,
+    functions: 0,
+    store: 0,
+    engine: 0,
+    queues: 0,
+    purge: 0,
+  };
   const own = { ...options, choices: choices.fork() };
+  const kinds = options.losesAgents ? ofMachines : ofAgents;
   await Promise.all([
-    strike(options, ['kill', 'pause'], strikes, (kind) =>
-      kind === 'kill' ? killAgent(agents, options) : pauseAgent(agents, options),
-    ),
-    stack &&
-      strike(own, ['engine', 'functions', 'functions'], strikes, (kind) =>
-        kind === 'engine' ? killEngine(own, stack) : breakFunctions(own, stack, strikes.functions),
-      ),
+    strike(options, kinds, strikes, agentStrikes(options)),
+    controlPlane && strike(own, ofControlPlane, strikes, controlPlaneStrikes(own, controlPlane, strikes)),
   ]);
   return strikes;
 }
 
 /** Everything has its turn once, early; after that chance decides. */
-async function strike<K extends keyof Strikes>(
+async function strike<K extends Kind>(
   { choices, until }: NemesisOptions,
   kinds: readonly [K, ...K[]],
-  strikes: Strikes,
+  strikes: Record<Kind, number>,
   work: (kind: K) => Promise<void>,
 ): Promise<void> {
   const first = [...new Set(kinds)];
@@ -61,55 +84,85 @@ async function strike<K extends keyof Strikes>(
   }
 }
 
-async function killEngine(options: NemesisOptions, stack: LocalStack): Promise<void> {
-  await struck(options, 'engine', () => stack.restartEngine('dynamo'));
-  // One that ends more often than five times a minute is given up by the stack.
-  await sleep(engineRestMs);
+function agentStrikes(options: NemesisOptions): (kind: (typeof ofMachines)[number]) => Promise<void> {
+  const agents = new Map(options.agents);
+  const back = async (id: string): Promise<void> => {
+    await sleep(silenceMs(options));
+    agents.set(id, await options.start(id));
+    await sleep(reportsAfterMs);
+  };
+  return async (kind) => {
+    const [id, child] = chosen(agents, options);
+    const machine = machineOf(id, options.installation.dir);
+    const over = options.recorder.fault(kind, id);
+    switch (kind) {
+      case 'kill':
+        child.kill('SIGKILL');
+        await back(id);
+        break;
+      case 'pause':
+        child.kill('SIGSTOP');
+        await sleep(silenceMs(options));
+        child.kill('SIGCONT');
+        break;
+      case 'reboot':
+        await machine.powerOff();
+        await back(id);
+        break;
+      case 'wipe':
+        await machine.powerOff();
+        machine.wipe();
+        await back(id);
+    }
+    over();
+  };
 }
 
-async function breakFunctions(options: NemesisOptions, stack: LocalStack, turn: number): Promise<void> {
-  const { choices, seed } = options;
-  await struck(options, 'functions', async () => {
-    await stack.setFaults({ seed: seed + turn, oneIn: choices.between(3, 8) });
-    await sleep(choices.between(2000, 6000));
-    await stack.setFaults(undefined);
-  });
-}
-
-async function struck(
-  { recorder }: NemesisOptions,
-  kind: 'engine' | 'functions',
-  work: () => Promise<unknown>,
-): Promise<void> {
-  const over = recorder.fault(kind);
-  await work();
-  over();
+function controlPlaneStrikes(
+  options: NemesisOptions,
+  controlPlane: ControlPlane,
+  strikes: Record<Kind, number>,
+): (kind: (typeof ofControlPlane)[number]) => Promise<void> {
+  const { choices, seed, recorder, installation } = options;
+  let restartedAt: number[] = [];
+  const restart = async (engine: 'dynamo' | 'sqs'): Promise<void> => {
+    while (restartedAt.filter((at) => Date.now() - at < 60_000).length >= restartsPerMinute) await sleep(500);
+    await controlPlane.restartEngine(engine);
+    restartedAt.push(Date.now());
+  };
+  const work = {
+    engine: () => restart('dynamo'),
+    queues: () => restart('sqs'),
+    purge: () => purgeQueues(installation),
+    async outage() {
+      await controlPlane.kill();
+      await sleep(strikes.outage === 1 ? firstOutageMs : silenceMs(options));
+      await controlPlane.revive();
+      restartedAt = [];
+    },
+    async store() {
+      // At times nearly nothing gets through.
+      await controlPlane.setStoreFaults({ seed: seed + strikes.store, oneIn: choices.between(1, 6) });
+      await sleep(choices.between(1000, 5000));
+      await controlPlane.setStoreFaults(undefined);
+    },
+    async functions() {
+      await controlPlane.setFaults({ seed: seed + strikes.functions, oneIn: choices.between(3, 8) });
+      await sleep(choices.between(2000, 6000));
+      await controlPlane.setFaults(undefined);
+    },
+  };
+  return async (kind) => {
+    const over = recorder.fault(kind);
+    await work[kind]();
+    over();
+  };
 }
 
 /** How long the next silence lasts: mostly short, sometimes well beyond the loss. */
 function silenceMs({ choices, lostAfterMs, losesAgents }: NemesisOptions): number {
   const long = losesAgents && choices.below(3) === 0;
   return long ? lostAfterMs * 2 : choices.between(300, Math.min(4000, lostAfterMs / 2));
-}
-
-async function killAgent(agents: Map<string, ChildProcess>, options: NemesisOptions): Promise<void> {
-  const [id, child] = chosen(agents, options);
-  const over = options.recorder.fault('kill', id);
-  child.kill('SIGKILL');
-  await sleep(silenceMs(options));
-  agents.set(id, await options.start(id));
-  // It is an agent again once it has begun to report.
-  await sleep(1500);
-  over();
-}
-
-async function pauseAgent(agents: Map<string, ChildProcess>, options: NemesisOptions): Promise<void> {
-  const [id, child] = chosen(agents, options);
-  const over = options.recorder.fault('pause', id);
-  child.kill('SIGSTOP');
-  await sleep(silenceMs(options));
-  child.kill('SIGCONT');
-  over();
 }
 
 function chosen(

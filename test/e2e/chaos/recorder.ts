@@ -278,6 +278,9 @@ async function finalJob(api: ApiClient, view: JobView): Promise<FinalJob> {
     job: first.job,
     tasks: pages.flatMap(({ tasks }) => tasks),
     marks: Object.fromEntries(Object.entries(configs).map(([id, { metadata }]) => [id, metadata.mark ?? ''])),
+    constraints: Object.fromEntries(
+      Object.entries(configs).map(([id, { constraints }]) => [id, constraints]),
+    ),
     maxTaskFailures: Object.values(configs)[0]?.maxTaskFailures ?? 1,
   };
 }

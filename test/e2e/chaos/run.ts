@@ -8,12 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { transientStates } from '../../../shared/model/task-timeouts.ts';
 import { check } from '../../history/check.ts';
 import type { History, Violation } from '../../history/history.ts';
-import {
-  type EmbeddedInstallation,
-  type Installation,
-  startEmbedded,
-  startInstallation,
-} from '../harness.ts';
+import { type Installation, installOn, startInstallation } from '../harness.ts';
+import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { eventsToQueue } from './events-rule.ts';
 import { runNemesis, type Strikes } from './nemesis.ts';
 import { choicesOf } from './random.ts';
@@ -50,14 +46,11 @@ export async function embeddedChaos(options: ChaosOptions): Promise<ChaosReport>
     AGENT_LOST_AFTER_SECS: String(lostAfterMs / 1000),
     TASK_TIMEOUTS: transientStates.map((state) => `${state}=${timeoutSecs}`).join(),
   };
-  const installation = await startEmbedded([], {
-    stacks: [eventsStack],
-    environment,
-    agentTimings: timings,
-  });
-  const schedules = repeatSchedules(installation);
+  const controlPlane = await startControlPlane({ stacks: [eventsStack], environment });
+  const installation = await installOn(controlPlane, [], timings);
+  const schedules = repeatSchedules(controlPlane);
   try {
-    return await chaos(options, installation, ['agent-a', 'agent-b', 'agent-c'], installation.stack);
+    return await chaos(options, installation, ['agent-a', 'agent-b', 'agent-c'], controlPlane);
   } finally {
     await schedules.stop();
     await installation.stop();
@@ -77,12 +70,12 @@ export async function deployedChaos(options: ChaosOptions): Promise<ChaosReport>
 }
 
 /** The minute's work every two seconds, so that it need not be waited for. */
-function repeatSchedules({ stack }: EmbeddedInstallation): { stop(): Promise<void> } {
+function repeatSchedules(controlPlane: ControlPlane): { stop(): Promise<void> } {
   let stopped = false;
   const loop = async (): Promise<void> => {
     while (!stopped) {
-      // It fails while an engine restarts; the next round is the retry.
-      await stack.runSchedules().catch(() => undefined);
+      // It fails while an engine restarts and while all is away; the next round is the retry.
+      await controlPlane.runSchedules().catch(() => undefined);
       await sleep(sweepEveryMs);
     }
   };
@@ -99,8 +92,9 @@ async function chaos(
   options: ChaosOptions,
   installation: Installation,
   agentIds: readonly [string, ...string[]],
-  stack?: EmbeddedInstallation['stack'],
+  controlPlane?: ControlPlane,
 ): Promise<ChaosReport> {
+  const isEmbedded = controlPlane !== undefined;
   const { seed, chaosMs } = options;
   const cpu = ['--cpu', String(offer.cpuMilli / 1000)];
   const jobs = { role: `chaos-${process.pid}-${seed}`, environment: 'test' };
@@ -123,22 +117,23 @@ async function chaos(
       agentIds,
     };
     const nemesis = {
+      installation,
       recorder,
       agents,
       lostAfterMs,
-      losesAgents: stack !== undefined,
+      losesAgents: isEmbedded,
       until,
       seed,
       choices: choices.fork(),
       start: (id: string) => installation.spawnAgent(id, cpu),
-      ...(stack && { stack }),
+      ...(controlPlane && { controlPlane }),
     };
     const [, strikes] = await Promise.all([runWorkload(users), runNemesis(nemesis)]);
-    const faults = (await stack?.stats())?.faults;
-    const history = await settled(recorder, known(agentIds, stack !== undefined), options.settleMs);
+    const faults = await controlPlane?.faultCounts();
+    const history = await settled(recorder, known(agentIds, isEmbedded), options.settleMs);
     const violations = check(history);
     const done = { seed, strikes, faults };
-    const missing = missingFrom(history, done, stack !== undefined);
+    const missing = missingFrom(history, done, isEmbedded);
     return { violations, missing, text: report(history, violations, done) };
   } finally {
     await recorder.stop();
@@ -210,7 +205,8 @@ function missingFrom(history: History, { strikes, faults }: Done, isEmbedded: bo
     'tasks that started': history.runs.length >= 10,
     'an agent killed or paused': strikes.kill + strikes.pause > 0,
     ...(isEmbedded && {
-      'an engine killed': strikes.engine > 0,
+      'the control plane killed': strikes.outage > 0,
+      'an engine killed': strikes.engine + strikes.queues > 0,
       'functions struck': Object.values(faults ?? {}).some((count) => count > 0),
     }),
   };
@@ -233,7 +229,7 @@ function report(history: History, violations: readonly Violation[], { seed, stri
   );
   const lines = [
     `seed ${seed}: ${Math.round((to - from) / 1000)} s from the first call to the last look`,
-    `done: ${counted(strikes)}; functions struck: ${faults ? counted(faults) : 'none'}`,
+    `done: ${counted(strikes)}; functions and requests to the store struck: ${faults ? counted(faults) : 'none'}`,
     `calls: ${outcomes.map(([outcome, some]) => `${some?.length} ${outcome}`).join(', ')}; ${jobs.length} jobs`,
     `${tasks.size} tasks, ${runs.filter(({ what }) => what === 'start').length} started, ${lost} lost; agents called lost: ${lostAgents}`,
     `${heard.length} events heard, ${samples.length} looks at the machine`,

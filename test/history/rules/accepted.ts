@@ -6,7 +6,7 @@ import type { InstanceRange } from '../../../shared/model/job-key.ts';
 import { isActive } from '../../../shared/model/task.ts';
 import { isTerminalUpdate } from '../../../shared/model/update.ts';
 import type { Asked, Call, FinalJob, FinalUpdate, History, Violation, Wanted } from '../history.ts';
-import { endOf, startOf, type Timeline } from '../timelines.ts';
+import { endOf, placementOf, startOf, type Timeline } from '../timelines.ts';
 
 type Timelines = ReadonlyMap<string, Timeline>;
 
@@ -26,10 +26,16 @@ export function versionsGrow({ calls }: History): Violation[] {
   });
 }
 
-/** Instance -> mark of its config. */
+/** Instance -> mark of its config; `either` for one of several. */
 type Desired = ReadonlyMap<number, string>;
 
-/** The job in the end is what the calls made of it; a call without an answer was carried out, or not. */
+/** The mark of an instance that an update may have reached, or not. */
+const either = '?';
+
+/**
+ * The job in the end is what the calls made of it; a call without an answer was carried out, or not. After an update that
+ * was given up half way its instances have the old config or the new one.
+ */
 export function desiredAsAsked({ calls, jobs, updates }: History): Violation[] {
   const rule = 'desired as asked';
   const byJob = Map.groupBy(calls, ({ job }) => job);
@@ -39,10 +45,10 @@ export function desiredAsAsked({ calls, jobs, updates }: History): Violation[] {
     const final = shown.get(job);
     const canBeAbsent = possible.some((desired) => desired === undefined);
     if (!final) return canBeAbsent ? [] : [{ rule, about: job, message: 'was accepted, and is not there' }];
-    const found = written(desiredOf(final));
-    if (possible.some((desired) => written(desired) === found)) return [];
+    const found = desiredOf(final);
+    if (possible.some((desired) => isLike(found, desired))) return [];
     const expected = [...new Set(possible.map(written))].join(' or ');
-    return [{ rule, about: job, message: `wants ${found}; asked for was ${expected}` }];
+    return [{ rule, about: job, message: `wants ${written(found)}; asked for was ${expected}` }];
   });
 }
 
@@ -78,9 +84,24 @@ function carriedOut(
       return before;
     case 'update': {
       const update = updates.find(({ updateId }) => updateId === call.updateId);
-      return update?.status === 'ROLLED_FORWARD' ? desiredFrom(asked.wanted) : before;
+      if (update?.status === 'ROLLED_FORWARD') return desiredFrom(asked.wanted);
+      // Of one whose answer was lost nobody knows how it ended.
+      return update?.status === 'ROLLED_BACK' ? before : halfWay(before, desiredFrom(asked.wanted));
     }
   }
+}
+
+/** Some instances as before, some as wanted. An update here adds and removes none. */
+function halfWay(before: Desired | undefined, wanted: Desired): Desired | undefined {
+  return before && new Map([...before].map(([one, mark]) => [one, wanted.get(one) === mark ? mark : either]));
+}
+
+function isLike(found: Desired, expected: Desired | undefined): boolean {
+  if (!expected || found.size !== expected.size) return false;
+  return [...found].every(([instance, mark]) => {
+    const wanted = expected.get(instance);
+    return wanted === mark || wanted === either;
+  });
 }
 
 function desiredFrom(wanted: readonly Wanted[]): Desired {
@@ -101,7 +122,10 @@ function concerns(asked: Extract<Asked, { kind: 'kill' | 'restart' }>, instance:
 
 function desiredOf({ job, marks }: FinalJob): Desired {
   return desiredFrom(
-    job.desired.map(({ instances, configId }) => ({ instances: [instances], mark: marks[configId] ?? '?' })),
+    job.desired.map(({ instances, configId }) => ({
+      instances: [instances],
+      mark: marks[configId] ?? 'nothing known',
+    })),
   );
 }
 
@@ -115,13 +139,19 @@ function pathOf({ job: { role, environment, name } }: FinalJob): string {
   return `${role}/${environment}/${name}`;
 }
 
-/** A task that was there when a kill or a restart of it was asked for has ended. */
+/**
+ * A task that was there when a kill of it was asked for has ended; one that an agent had when a restart was asked for,
+ * too. A restart of what still waits changes nothing (task-lifecycle.md section 4).
+ */
 export function killsTookEffect({ calls }: History, timelines: Timelines): Violation[] {
   return calls.flatMap(({ job, asked, outcome, startedAt }) => {
     if (outcome !== 'accepted' || (asked.kind !== 'kill' && asked.kind !== 'restart')) return [];
     return [...timelines.values()]
       .filter((task) => task.job === job && concerns(asked, task.instance))
-      .filter((task) => startOf(task) < startedAt && endOf(task) === Number.POSITIVE_INFINITY)
+      .filter((task) => {
+        const since = asked.kind === 'kill' ? startOf(task) : placementOf(task)?.at;
+        return since !== undefined && since < startedAt && endOf(task) === Number.POSITIVE_INFINITY;
+      })
       .map(({ taskId }) => ({
         rule: 'kills took effect',
         about: taskId,

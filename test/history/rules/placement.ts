@@ -1,6 +1,7 @@
 // Where tasks are at the same time: one live task per instance, of the newest generation; no agent beyond what it
 // offered; no state that should pass beyond its deadline.
 import type { TransientState } from '../../../shared/model/task-timeouts.ts';
+import { awayMs } from '../away.ts';
 import type { History, Violation } from '../history.ts';
 import { endOf, placementOf, startOf, type Timeline } from '../timelines.ts';
 
@@ -34,6 +35,8 @@ const amounts = ['cpuMilli', 'ramMb', 'diskMb'] as const;
 
 interface Stay {
   readonly taskId: string;
+  readonly job: string;
+  readonly configId: string;
   readonly agentId: string;
   readonly from: number;
   readonly to: number;
@@ -69,29 +72,59 @@ export function withinCapacity(history: History, timelines: Timelines): Violatio
 function staysOf({ jobs, limits }: History, timelines: Timelines): Stay[] {
   return jobs
     .flatMap(({ tasks }) => tasks)
-    .flatMap(({ taskId, resources, grant }) => {
+    .flatMap(({ taskId, configId, resources, grant }) => {
       const timeline = timelines.get(taskId);
       const placed = timeline && placementOf(timeline);
       if (!placed) return [];
       const { agentId, at } = placed;
       const ports = Object.values(grant?.ports ?? {});
-      return [{ taskId, agentId, from: at + limits.clockMs, to: endOf(timeline), resources, ports }];
+      const stay = { taskId, job: timeline.job, configId, agentId, resources, ports };
+      return [{ ...stay, from: at + limits.clockMs, to: endOf(timeline) }];
     })
     .filter(({ from, to }) => from < to);
+}
+
+/** A task is on a host its config allows, with no more tasks of its job there than that allows. */
+export function constraintsKept(history: History, timelines: Timelines): Violation[] {
+  const rule = 'constraints kept';
+  const stays = staysOf(history, timelines);
+  const asked = new Map(history.jobs.flatMap(({ constraints }) => Object.entries(constraints)));
+  return stays.flatMap((stay): Violation[] => {
+    const { taskId: about, agentId, job, from } = stay;
+    const here = stays.filter(
+      (other) => other.job === job && other.agentId === agentId && other.from <= from && from < other.to,
+    );
+    return (asked.get(stay.configId) ?? []).flatMap((constraint) => {
+      if (constraint.attribute !== 'host') return [];
+      if (constraint.kind === 'limit') {
+        if (here.length <= constraint.limit) return [];
+        const message = `is on ${agentId} with ${here.length - 1} others; ${constraint.limit} of ${job} may be there`;
+        return [{ rule, about, message }];
+      }
+      if (constraint.values.includes(agentId) !== constraint.negated) return [];
+      const message = `is on ${agentId}; allowed is ${constraint.negated ? 'none of ' : ''}${constraint.values.join(', ')}`;
+      return [{ rule, about, message }];
+    });
+  });
 }
 
 function sum<T>(items: readonly T[], amount: (item: T) => number): number {
   return items.reduce((total, item) => total + amount(item), 0);
 }
 
-/** No state that must pass lasts longer than its deadline, the time between two sweeps and the slack. */
-export function deadlinesKept({ limits, to: end }: History, timelines: Timelines): Violation[] {
+/**
+ * No state that must pass lasts longer than its deadline, the time between two sweeps and the slack, without the time
+ * for which there was nobody to see to it.
+ */
+export function deadlinesKept(history: History, timelines: Timelines): Violation[] {
+  const { limits, to: end } = history;
   const allowed = limits.sweepEveryMs + limits.slackMs;
   return [...timelines.values()].flatMap(({ taskId, steps }) =>
     steps.flatMap(({ state, at }, index) => {
       const timeoutMs = limits.timeoutsMs[state as TransientState] as number | undefined;
       if (timeoutMs === undefined) return [];
-      const lastedMs = (steps[index + 1]?.at ?? end) - at;
+      const next = steps[index + 1]?.at ?? end;
+      const lastedMs = next - at - awayMs(history, at, next);
       if (lastedMs <= timeoutMs + allowed) return [];
       const message = `was ${state} for ${lastedMs} ms; ${timeoutMs} ms are allowed, and ${allowed} ms to notice`;
       return [{ rule: 'deadlines kept', about: taskId, message }];

@@ -1,6 +1,7 @@
 // What ran on the machine against what the control plane said: each task started once, on its own agent, did its work if
 // it is said to have finished, was gone soon after its end, and nobody's process was given up without a reason.
 import { isOnAgent } from '../../../shared/model/task.ts';
+import { awayMs } from '../away.ts';
 import type { Fault, History, Run, Violation } from '../history.ts';
 import { endOf, placementOf, type Timeline } from '../timelines.ts';
 
@@ -95,38 +96,53 @@ export function realityAsTold({ samples, jobs }: History): Violation[] {
 /** Faults of the agent itself that kept it silent for long enough to be called lost. */
 function silences({ faults, limits }: History, agentId: string | null): readonly Fault[] {
   return faults.filter((fault) => {
-    const silences = fault.kind === 'kill' || fault.kind === 'pause' || fault.kind === 'stall';
-    const concerns = fault.kind === 'stall' || fault.agentId === agentId;
+    const concerns = fault.kind === 'stall' || (fault.agentId !== undefined && fault.agentId === agentId);
     // It was last heard some time before the fault, and again some time after it.
-    return silences && concerns && fault.to - fault.from + limits.clockMs >= limits.lostAfterMs / 2;
+    return concerns && fault.to - fault.from + limits.clockMs >= limits.lostAfterMs / 2;
   });
 }
 
+/** Whether the machine was without power after the task had been given to it, which ended what ran there. */
+function wasCutOff({ faults, limits }: History, { agentId, at }: { agentId: string; at: number }): boolean {
+  return faults.some(
+    (fault) =>
+      (fault.kind === 'reboot' || fault.kind === 'wipe') &&
+      fault.agentId === agentId &&
+      at <= fault.to + limits.clockMs,
+  );
+}
+
 /**
- * No task that ran is given up, and no agent is called lost, unless its agent was silent for long: whatever happened to
- * the control plane meanwhile.
+ * No task that ran is given up, and no agent is called lost, unless its agent was silent for long or its machine was
+ * without power: whatever happened to the control plane meanwhile.
  */
 export function noneGivenUp(history: History, timelines: Timelines): Violation[] {
   const rule = 'none given up';
+  const { slackMs } = history.limits;
+  // What is to be noticed is noticed soon, not counting the time for which there was nobody to notice it.
+  const isReason = ({ from, to }: Fault, at: number): boolean =>
+    from <= at && at - awayMs(history, to, at) <= to + slackMs;
   const hasReason = (agentId: string | null, at: number): boolean =>
-    silences(history, agentId).some(({ from }) => from <= at);
-  const tasks = [...timelines.values()].flatMap(({ taskId, steps }) =>
-    steps
+    silences(history, agentId).some((fault) => isReason(fault, at));
+  const tasks = [...timelines.values()].flatMap((timeline) => {
+    const placed = placementOf(timeline);
+    if (placed && wasCutOff(history, placed)) return [];
+    return timeline.steps
       .filter(({ from, state, agentId, at }) => {
         const givenUp = from === 'RUNNING' && (state === 'LOST' || state === 'PARTITIONED');
         return givenUp && !hasReason(agentId, at);
       })
       .map(({ state, agentId }) => ({
         rule,
-        about: taskId,
-        message: `ran and became ${state}, though ${agentId} was never silent for long`,
-      })),
-  );
+        about: timeline.taskId,
+        message: `ran and became ${state}, though ${agentId} was not silent for long`,
+      }));
+  });
   const agents = history.heard.flatMap(({ event, heardAt }) => {
     if (event.detailType !== 'Agent Change' || event.detail.change !== 'lost') return [];
     if (hasReason(event.detail.agentId, heardAt)) return [];
     return [
-      { rule, about: event.detail.agentId, message: 'was called lost, though it was never silent for long' },
+      { rule, about: event.detail.agentId, message: 'was called lost, though it was not silent for long' },
     ];
   });
   return [...tasks, ...agents];

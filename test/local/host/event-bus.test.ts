@@ -1,6 +1,10 @@
 // Rules of the embedded event bus, from the template to the target.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { EngineClient } from '../../../local/engines/aws-json.ts';
+import { type DeliveryJournal, deliveryJournal } from '../../../local/host/delivery-journal.ts';
 import { createEventBus, type EventBus } from '../../../local/host/event-bus.ts';
 import type { StateMachines } from '../../../local/host/state-machines.ts';
 import { planFrom } from '../../../local/template/plan.ts';
@@ -30,7 +34,7 @@ let started: unknown[];
 let logged: string[];
 let failures: number;
 
-function open(rules: Readonly<Record<string, Resource>>): void {
+function open(rules: Readonly<Record<string, Resource>>, journal?: DeliveryJournal): void {
   invoked = [];
   sent = [];
   started = [];
@@ -59,6 +63,7 @@ function open(rules: Readonly<Record<string, Resource>>): void {
     rules: plan.rules,
     region: around.region,
     accountId: around.accountId,
+    ...(journal && { journal }),
     log: (line) => logged.push(line),
     invoker: {
       invoke: async (_arn, event) => {
@@ -187,6 +192,30 @@ describe('a target that fails', () => {
     bus.stop();
     await bus.idle();
     expect(sent).toEqual([]);
+  });
+});
+
+describe('an event that was taken and has not arrived', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'borealis-journal-'));
+  const file = join(dir, 'events.db');
+  const rules = { R: rule({ source: ['borealis'] }, [{ Arn: arnOf('F') }]) };
+  afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('is delivered by the next run, once; that of a target that is gone is forgotten', async () => {
+    // The process ends in the middle: nothing is stopped, nothing closed.
+    open({ ...rules, Gone: rule({ source: ['borealis'] }, [{ Arn: arnOf('Q') }]) }, deliveryJournal(file));
+    failures = 1;
+    const id = put({ n: 1 });
+    const journal = deliveryJournal(file);
+    expect(journal.left()).toHaveLength(2);
+    bus.stop();
+    await bus.idle();
+
+    open(rules, journal);
+    bus.resume();
+    await bus.idle();
+    expect(invoked).toMatchObject([{ id, detail: { n: 1 } }]);
+    expect(journal.left()).toEqual([]);
   });
 });
 

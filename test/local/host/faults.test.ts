@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { type FunctionFaults, withFaults } from '../../../local/host/faults.ts';
+import { withFaults } from '../../../local/host/faults.ts';
 import type { Invoker } from '../../../local/host/invoker.ts';
+import type { Odds } from '../../../local/host/striker.ts';
 
 const queueFunction = 'arn:aws:lambda:us-east-1:000000000000:function:worker';
 const apiFunction = 'arn:aws:lambda:us-east-1:000000000000:function:api';
 
 /** An invoker that notes what it is called with, and one with faults around it. */
-function around(faults?: FunctionFaults) {
+function around(faults?: Odds) {
   const calls: unknown[] = [];
   const invoker: Invoker = {
     invoke: async (_arn, event) => calls.push(event),
