@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TaskView } from '../../shared/api/views.ts';
 import { check, rules } from './check.ts';
-import type { Call, FinalJob, History } from './history.ts';
+import type { Call, FinalJob, History, Run } from './history.ts';
 import { idOf, lives, sampleHistory, t0, told } from './sample-history.ts';
 
 type Spoil = (history: History) => Partial<History>;
@@ -432,6 +432,21 @@ describe('the checker of histories', () => {
     expect(named(wanting('v1', 0))).toEqual([]);
     expect(named(wanting('v2', 0))).toEqual([]);
     expect(named(wanting('v2', 1))).toHaveLength(1);
+  });
+
+  it('lets a task start again whose first start is known to nobody, its disk being gone', () => {
+    const history = sampleHistory();
+    const [start] = history.runs.filter(({ taskId, what }) => taskId === idOf(updated) && what === 'start');
+    const runs = [...history.runs, { ...(start as Run), at: t0 + 50_640 }];
+    const wiped = (at: number) => ({ kind: 'wipe' as const, agentId: 'a', from: t0 + at, to: t0 + at + 10 });
+    const named = (at: number) =>
+      check({ ...history, runs, faults: [...history.faults, wiped(at)] }).filter(
+        ({ rule }) => rule === 'started once',
+      );
+    // Its STARTING was told at 50,700.
+    expect(named(50_680)).toEqual([]);
+    expect(named(52_000)).toHaveLength(1);
+    expect(named(50_000)).toHaveLength(1);
   });
 
   it('lets tasks be where their constraints allow it', () => {

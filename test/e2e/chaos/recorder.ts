@@ -21,8 +21,8 @@ import { historyQueueName } from './events-stack.ts';
 const sampleEveryMs = 1000;
 /** A gap between two looks at the machine that silences agents as well. */
 const stallMs = 3000;
-/** How long a call is repeated that had no clear answer. */
-const repeatForMs = 20_000;
+/** How long a call is repeated that had no clear answer: longer than the control plane is ever away. */
+const repeatForMs = 60_000;
 /** How long nothing may come before the bus counts as empty. */
 const quietMs = 2500;
 

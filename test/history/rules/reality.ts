@@ -7,8 +7,11 @@ import { endOf, placementOf, type Timeline } from '../timelines.ts';
 
 type Timelines = ReadonlyMap<string, Timeline>;
 
-/** A task is started at most once, by the agent it was assigned to, and not before it was. */
-export function startedOnce({ runs, limits }: History, timelines: Timelines): Violation[] {
+/**
+ * A task is started at most once, by the agent it was assigned to, and not before it was. Once more after its machine has
+ * lost its disk, if its first start had not been told by then: nobody knows of it any more.
+ */
+export function startedOnce({ runs, limits, faults }: History, timelines: Timelines): Violation[] {
   const rule = 'started once';
   const starts = Map.groupBy(
     runs.filter(({ what }) => what === 'start'),
@@ -19,7 +22,12 @@ export function startedOnce({ runs, limits }: History, timelines: Timelines): Vi
     const placed = timeline && placementOf(timeline);
     const [first] = all as [Run];
     const problem = (message: string): Violation[] => [{ rule, about: taskId, message }];
-    if (all.length > 1) return problem(`was started ${all.length} times`);
+    const known = timeline?.steps.find(({ state }) => state === 'STARTING')?.at ?? Number.POSITIVE_INFINITY;
+    const forgotten = faults.filter(
+      ({ kind, agentId, from }) =>
+        kind === 'wipe' && agentId === placed?.agentId && first.at <= from && from <= known + limits.clockMs,
+    );
+    if (all.length > 1 + forgotten.length) return problem(`was started ${all.length} times`);
     if (!placed) return problem('was started and never assigned');
     if (placed.agentId !== first.agentId)
       return problem(`belongs to ${placed.agentId} and was started by ${first.agentId}`);

@@ -13,11 +13,15 @@ let client: EngineClient;
 
 beforeEach(async () => {
   taken = [];
-  engine = createServer(async (request, response) => {
+  engine = createServer((request, response) => {
     let text = '';
-    for await (const chunk of request.setEncoding('utf8')) text += chunk;
-    taken.push(JSON.parse(text));
-    response.writeHead(200, { 'x-amz-crc32': '7' }).end(JSON.stringify({ Item: text }));
+    request.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    request.on('end', () => {
+      taken.push(JSON.parse(text));
+      response.writeHead(200, { 'x-amz-crc32': '7' }).end(JSON.stringify({ Item: text }));
+    });
   }).listen(0, '127.0.0.1');
   await once(engine, 'listening');
   store = await startFaultyStore(`http://127.0.0.1:${(engine.address() as AddressInfo).port}`, 5);
