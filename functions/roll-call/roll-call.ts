@@ -74,6 +74,7 @@ export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): 
   const result = await decide(roster, { now, heard, isEmpty, probes: drained.probes, registered }, deps);
   await deps.queue.remove(drained.receipts.filter((receipt) => !undecided.has(receipt)));
   await deps.messages.send(deps.queueUrl, [probeMessage(now)]);
+  if (roster) tellIfIncomplete(result, { isEmpty, probes: drained.probes, before: roster }, deps);
   tell(result, deps);
   const unsettled = await settle(result, remainingMs, deps);
   const { newlyLost, back } = result;
@@ -144,6 +145,22 @@ async function listAgents({ store, log }: RollCallDeps): Promise<Agent[]> {
     cursor = page.next;
   } while (cursor !== undefined);
   return agents;
+}
+
+/** Whether somebody is silent or not: until roll calls are in time again nothing that says nothing can be given up. */
+function tellIfIncomplete(
+  { roster: { calledAt, trustedSince } }: RollCallResult,
+  found: { readonly isEmpty: boolean; readonly probes: ReadonlySet<number>; readonly before: Roster },
+  { log, meter }: RollCallDeps,
+): void {
+  if (trustedSince < calledAt) return;
+  const { isEmpty, probes, before } = found;
+  meter.count('RollCallsIncomplete', 1);
+  log.warn('heartbeats were not heard in time; silence is no evidence for a while', {
+    isEmpty,
+    probeFound: probes.has(before.calledAt),
+    sinceLastMs: calledAt - before.calledAt,
+  });
 }
 
 function tell({ roster: { hold } }: RollCallResult, { log, meter }: RollCallDeps): void {

@@ -71,13 +71,13 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardD
       early.push(task);
       continue;
     }
+    report.lagMs = Math.max(report.lagMs, now - (task.deadlineAt ?? now));
     // Being held back too long needs no report to be seen; all other deadlines wait for one.
     if (write.next?.state !== 'PENDING' && !(await deps.evidence())) {
       report.held++;
       continue;
     }
     writes.push(write);
-    report.lagMs = Math.max(report.lagMs, now - (task.deadlineAt ?? now));
   }
   const [outcomes] = await Promise.all([
     writes.length === 0 ? [] : deps.store.transitionAll(writes),

@@ -68,6 +68,13 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
       periods: 3,
     },
     {
+      entry: 'timeouts-held',
+      meaning: 'Tasks are overdue and are not ended, because what they reported may be on its way.',
+      metric: ownMetric(cluster, 'TimeoutsHeld', 'Sum'),
+      threshold: 1,
+      periods: 5,
+    },
+    {
       entry: 'unreadable-rows',
       meaning: 'A stored row cannot be read: the task or agent it is of is left alone.',
       metric: ownMetric(cluster, 'UnreadableRows', 'Sum'),
@@ -109,6 +116,14 @@ function agentAlarms({ cluster, functions }: Watched): AlarmOf[] {
       entry: 'roll-call-failures',
       meaning: 'The roll call fails again and again: nobody hears the agents, so none is declared lost.',
       metric: awsMetric({ of: 'function', metricName: 'Errors' }, functions.get('roll-call') ?? '', 'Sum'),
+      threshold: 1,
+      periods: 5,
+    },
+    {
+      entry: 'roll-calls-incomplete',
+      meaning:
+        'Roll calls do not hear all that agents send: until they do, no agent is declared lost and no deadline is enforced.',
+      metric: ownMetric(cluster, 'RollCallsIncomplete', 'Sum'),
       threshold: 1,
       periods: 5,
     },

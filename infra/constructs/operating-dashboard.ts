@@ -62,7 +62,12 @@ function latenessWidgets({ cluster, functions, queues }: Watched): GraphWidget[]
     ),
     graph(
       'Sweep lag and what it ended',
-      [ownMetric(cluster, 'SweepLag', 'Maximum'), ownMetric(cluster, 'TimedOutTasks', 'Sum')],
+      [
+        ownMetric(cluster, 'SweepLag', 'Maximum'),
+        ownMetric(cluster, 'TimedOutTasks', 'Sum'),
+        ownMetric(cluster, 'TimeoutsHeld', 'Sum'),
+        ownMetric(cluster, 'RollCallsIncomplete', 'Sum'),
+      ],
       8,
       'ms',
     ),

@@ -155,6 +155,12 @@ export const metricTable = {
     service: 'roll-call',
     meaning: 'Silent agents that are not declared lost, because silence is no evidence now.',
   },
+  RollCallsIncomplete: {
+    unit: 'Count',
+    service: 'roll-call',
+    meaning:
+      'Roll calls that began late or did not hear everything that had been sent: for three minutes no silence counts.',
+  },
   MalformedHeartbeats: {
     unit: 'Count',
     service: 'roll-call',

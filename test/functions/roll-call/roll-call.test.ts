@@ -249,6 +249,21 @@ describe('nobody is lost', () => {
     expect((await world.tasks(job)).map(({ state }) => state)).toEqual(Array(3).fill('RUNNING'));
   });
 
+  it('when roll calls stay incomplete; that is counted although everybody is heard', async () => {
+    await running();
+    const counted = world.meter.counts.get('RollCallsIncomplete') ?? 0;
+    await minute(fleet);
+    expect(world.meter.counts.get('RollCallsIncomplete') ?? 0).toBe(counted);
+    beats.losesProbes = true;
+    for (let i = 0; i < 4; i++) expect(await minute(fleet)).toMatchObject({ heard: 4, held: 0 });
+    beats.losesProbes = false;
+    for (let i = 0; i < 2; i++) await minute(fleet);
+    // The first found the probe of before; the last but one misses that of the last one whose probe was lost.
+    expect(world.meter.counts.get('RollCallsIncomplete')).toBe(counted + 4);
+    expect(world.meter.counts.get('AgentsHeld')).toBeUndefined();
+    expect(world.log.lines.filter(({ message }) => message.includes('not heard in time'))).toHaveLength(4);
+  });
+
   it('when there is no time to empty the queue', async () => {
     await running();
     await minute(others);

@@ -100,7 +100,10 @@ export class FakeMeter implements MetricPort {
   count(name: string, value: number): void {
     this.counts.set(name, (this.counts.get(name) ?? 0) + value);
   }
-  millis(): void {}
+  readonly values = new Map<string, number[]>();
+  millis(name: string, value: number): void {
+    this.values.set(name, [...(this.values.get(name) ?? []), value]);
+  }
 }
 
 /** A batch of queue messages; message ids are m0, m1, ...; `sender` is what SQS says of who sent them. */

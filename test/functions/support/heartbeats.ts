@@ -16,11 +16,14 @@ export class FakeHeartbeats implements HeartbeatQueue {
   failure: Error | undefined;
   /** Messages sent while it is set don't show up before it is unset. */
   isLate = false;
+  /** Probes of roll calls get lost while it is set. */
+  losesProbes = false;
   #late: Message[] = [];
 
   put(body: unknown, sentAt: number, sender?: string): void {
     const receipt = `r${this.#count++}`;
     const text = typeof body === 'string' ? body : JSON.stringify(body);
+    if (this.losesProbes && text.includes('"probe"')) return;
     const message = { body: text, sentAt, receipt, sender, hidden: false };
     if (this.isLate) this.#late.push(message);
     else this.#messages.set(receipt, message);

@@ -62,6 +62,9 @@ describe('sweep', () => {
     const lately = world.now - 2 * 60_000;
     expect(await run(60_000, called(world.now, lately))).toMatchObject({ timedOut: 0, held: 3 });
     expect((await world.tasks(job)).every(({ state }) => state === 'ASSIGNED')).toBe(true);
+    // Whoever watches sees that tasks are overdue, and for how long.
+    expect(world.meter.counts.get('TimeoutsHeld')).toBe(9);
+    expect(world.meter.values.get('SweepLag')).toEqual(Array(3).fill(55 * 60_000));
     const earlier = world.now - 3 * 60_000;
     expect(await run(60_000, called(world.now, earlier))).toMatchObject({ timedOut: 3, held: 0 });
   });
