@@ -107,6 +107,7 @@ export const resourceTypes: Readonly<Record<string, ResourceType>> = {
   'AWS::IAM::Role': inert('the embedded engines check no rights', named('RoleName'), {
     Arn: arn('iam', (name) => `role/${name}`, 'RoleName'),
   }),
+  'AWS::Lambda::EventInvokeConfig': inert('the host repeats no call of a schedule'),
   'AWS::Lambda::Permission': inert('the embedded engines check no rights'),
   'AWS::Logs::LogGroup': inert('functions log to the terminal', named('LogGroupName'), {
     Arn: arn('logs', (name) => `log-group:${name}:*`, 'LogGroupName'),

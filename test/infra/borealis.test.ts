@@ -290,6 +290,17 @@ describe('event sources', () => {
     const minutely = { ScheduleExpression: 'rate(1 minute)' };
     expect(properties('AWS::Scheduler::Schedule')).toMatchObject([minutely, minutely]);
   });
+
+  it('repeat nothing that failed or came too late: neither the schedule does it nor Lambda itself', () => {
+    const once = { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 60 };
+    const schedules = properties('AWS::Scheduler::Schedule');
+    expect(schedules.map((schedule) => at(schedule, 'Target.RetryPolicy'))).toEqual([once, once]);
+    const called = schedules.map((schedule) => at(schedule, 'Target.Arn.Fn::GetAtt.0'));
+    const configs = properties('AWS::Lambda::EventInvokeConfig');
+    expect(configs).toMatchObject([once, once]);
+    expect(new Set(configs.map((config) => at(config, 'FunctionName.Ref')))).toEqual(new Set(called));
+    for (const config of configs) expect(at(config, 'Qualifier')).toBe('$LATEST');
+  });
 });
 
 describe('the update workflow', () => {
