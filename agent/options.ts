@@ -1,7 +1,9 @@
 // What can be set on an agent, and the defaults.
+
 import type { SQSClientConfig } from '@aws-sdk/client-sqs';
 import type { Attributes } from '../shared/model/agent.ts';
 import type { Capacity } from '../shared/model/resources.ts';
+import { heartbeatMs } from '../shared/model/roster.ts';
 import type { AgentLog } from './log.ts';
 import type { AgentTransport } from './transport.ts';
 
@@ -68,7 +70,7 @@ export interface AgentTimings {
 }
 
 export const defaultTimings: AgentTimings = {
-  heartbeatMs: 40_000,
+  heartbeatMs,
   registerMs: 3_600_000,
   reconcileMs: 15_000,
   flushMs: 50,

@@ -5,6 +5,7 @@ import type { Node } from 'constructs';
 import { type ApiEnv, defaultBacklogLimit } from '../shared/api/env.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
 import { leastKeptMs } from '../shared/model/job.ts';
+import { heartbeatMs } from '../shared/model/roster.ts';
 import { taskTimeoutsSchema } from '../shared/model/task-timeouts.ts';
 import { type AgentsSettings, agentsSettingRows, readAgentsSettings } from './agents-settings.ts';
 
@@ -20,7 +21,7 @@ export interface Settings {
   readonly agentIdentity: ApiEnv['AGENT_IDENTITY'];
   /** Let the store count the capacity units of every call; costs a little and is for measuring. */
   readonly meter: boolean;
-  /** An agent that was silent for so long is lost, seconds; not less than two of the agents' heartbeats. */
+  /** An agent that was silent for so long is lost, seconds; more than two of the agents' heartbeats. */
   readonly agentLostAfterSecs: number;
   /** How long rows of ended tasks and jobs are kept, seconds. */
   readonly historySecs: number;
@@ -58,6 +59,9 @@ interface AlarmSettings {
   /** Address of docs/runbook.md as people reach it; alarms link to its entries. */
   readonly runbook: string;
 }
+
+/** One heartbeat may fail (it is not sent again) and the next may be under way for a while; nobody is lost for that. */
+const leastSilenceSecs = (2 * heartbeatMs) / 1000 + 10;
 
 const prefix = 'borealis:';
 const known = [
@@ -126,7 +130,11 @@ export function readSettings(node: Node): Settings {
     auth,
     agentIdentity: auth === 'none' ? 'none' : agentIdentity,
     meter: choice(node, 'meter', ['true', 'false'], 'false') === 'true',
-    agentLostAfterSecs: seconds(node, 'agentLostAfterSecs', { fallback: 90, least: 60, most: 3600 }),
+    agentLostAfterSecs: seconds(node, 'agentLostAfterSecs', {
+      fallback: 90,
+      least: leastSilenceSecs,
+      most: 3600,
+    }),
     historySecs: seconds(node, 'historySecs', {
       fallback: 172_800,
       least: leastKeptMs / 1000,

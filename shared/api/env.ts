@@ -22,7 +22,7 @@ const base = {
     .int()
     .min(leastKeptMs / 1000)
     .default(2 * 86_400),
-  /** An agent that was silent for so long is lost; an installation has 60 at least (infra/settings.ts), tests less. */
+  /** An agent that was silent for so long is lost; an installation has 90 at least (infra/settings.ts), tests less. */
   AGENT_LOST_AFTER_SECS: z.coerce.number().int().min(5).default(90),
 };
 

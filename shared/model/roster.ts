@@ -1,6 +1,9 @@
 // The roster: when each agent was last heard, what the last roll call made of it, and whether its word could be trusted.
 // One row in the notes table, rewritten by each roll call; an agent's row in the state table stays the truth about LOST.
 
+/** How often an agent sends a heartbeat, milliseconds. */
+export const heartbeatMs = 40_000;
+
 /** `silent`: not heard for a while, gets no tasks. `lost`: declared so, its tasks are dealt with. */
 export const presences = ['present', 'silent', 'lost'] as const;
 export type Presence = (typeof presences)[number];

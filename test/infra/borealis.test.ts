@@ -394,6 +394,10 @@ describe('context', () => {
     [{ 'borealis:cluster': 'prod-agent' }, '-agent in it is kept for the names of queues'],
     [{ 'borealis:cluster': 'prod-agent-2' }, '-agent in it is kept for the names of queues'],
     [{ 'borealis:backlogLimit': '0' }, 'borealis:backlogLimit must be a whole number from 1 to 1000000'],
+    [
+      { 'borealis:agentLostAfterSecs': '89' },
+      'borealis:agentLostAfterSecs must be a whole number of seconds from 90 to 3600',
+    ],
     [{ 'borealis:submitRate': 'fast' }, 'borealis:submitRate must be a whole number from 1 to 10000'],
     [
       { 'borealis:updateTurns': '0' },
