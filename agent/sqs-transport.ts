@@ -9,7 +9,9 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import { problemSchema } from '../shared/api/views.ts';
+import { within } from '../shared/lib/deadline.ts';
 import { BorealisError } from '../shared/lib/errors.ts';
+import { type RequestLimits, requestHandlerWith } from '../shared/lib/request-limits.ts';
 import { agentQueueName, heartbeatQueueName } from '../shared/model/names.ts';
 import type { AgentCommand } from '../shared/model/protocol.ts';
 import {
@@ -24,7 +26,25 @@ import type { AgentTransport, ReceivedCommand } from './transport.ts';
 
 /** Seconds one receive waits for a message; the longest SQS allows. */
 const longPollSecs = 20;
-const desiredTimeoutMs = 15_000;
+
+/** How long the transport waits for SQS. A machine is lost after 90 s of silence, so a dead connection may not cost much. */
+interface TransportLimits {
+  /** Each try of what is answered at once. */
+  readonly request: RequestLimits;
+  /** A receive, which is answered once something comes, or after twenty seconds. */
+  readonly poll: RequestLimits;
+  /** A whole call whatever holds it up, its tries and the credentials for them included, milliseconds. */
+  readonly callMs: number;
+  /** The same for a page of the level. */
+  readonly pageMs: number;
+}
+
+const defaultLimits: TransportLimits = {
+  request: { connectMs: 2_000, answerMs: 5_000 },
+  poll: { connectMs: 2_000, answerMs: (longPollSecs + 5) * 1000 },
+  callMs: 20_000,
+  pageMs: 15_000,
+};
 
 export interface SqsTransportOptions {
   readonly cluster: string;
@@ -37,22 +57,41 @@ export interface SqsTransportOptions {
   /** Replaces fetch, for instance by one that signs requests. */
   readonly fetch?: typeof fetch;
   readonly log: AgentLog;
+  readonly limits?: TransportLimits;
 }
 
 /** The production transport, and what closes its connections. */
 export function createSqsTransport(options: SqsTransportOptions): AgentTransport & { close(): void } {
-  const client = new SQSClient(options.sqs ?? {});
+  const { request, poll, callMs } = options.limits ?? defaultLimits;
+  const client = new SQSClient({ requestHandler: requestHandlerWith(request), ...options.sqs });
+  // Receives are tried again by the loop that makes them.
+  const poller = new SQSClient({ requestHandler: requestHandlerWith(poll), ...options.sqs, maxAttempts: 1 });
+  const call = <T>(what: string, work: (signal: AbortSignal) => Promise<T>, outer?: AbortSignal) =>
+    within(callMs, `${what} of SQS`, work, outer);
+  const find = (name: string, outer?: AbortSignal) =>
+    call('GetQueueUrl', (signal) => findQueue(client, name, signal), outer);
   let queueUrl: string | undefined;
   let heartbeatQueueUrl: string | undefined;
   const receive = async (signal: AbortSignal): Promise<readonly ReceivedCommand[]> => {
-    queueUrl ??= await findQueue(client, agentQueueName(options.cluster, options.agentId), signal);
+    queueUrl ??= await find(agentQueueName(options.cluster, options.agentId), signal);
     const url = queueUrl;
     try {
-      const answer = await client.send(
-        new ReceiveMessageCommand({ QueueUrl: url, MaxNumberOfMessages: 10, WaitTimeSeconds: longPollSecs }),
-        { abortSignal: signal, requestTimeout: (longPollSecs + 10) * 1000 },
+      const command = new ReceiveMessageCommand({
+        QueueUrl: url,
+        MaxNumberOfMessages: 10,
+        WaitTimeSeconds: longPollSecs,
+      });
+      const answer = await within(
+        poll.answerMs + callMs,
+        'ReceiveMessage of SQS',
+        (abortSignal) => poller.send(command, { abortSignal }),
+        signal,
       );
-      return await readMessages(client, url, answer.Messages ?? [], options.log);
+      const remove = (ReceiptHandle: string | undefined) =>
+        call('DeleteMessage', async (abortSignal) => {
+          await client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle }), { abortSignal });
+        });
+      return await readMessages(answer.Messages ?? [], remove, options.log);
     } catch (error) {
       queueUrl = undefined; // it may have been removed and made anew
       throw error;
@@ -63,35 +102,34 @@ export function createSqsTransport(options: SqsTransportOptions): AgentTransport
     send: async (report) => {
       let QueueUrl = options.intakeQueueUrl;
       if (report.kind === 'heartbeat') {
-        heartbeatQueueUrl ??= await findQueue(client, heartbeatQueueName(options.cluster));
+        heartbeatQueueUrl ??= await find(heartbeatQueueName(options.cluster));
         QueueUrl = heartbeatQueueUrl;
       }
-      await client.send(new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(report) }));
+      const command = new SendMessageCommand({ QueueUrl, MessageBody: JSON.stringify(report) });
+      await call('SendMessage', (abortSignal) => client.send(command, { abortSignal }));
     },
     desired: (sessionId, signal) => fetchDesired(options, sessionId, signal),
-    close: () => client.destroy(),
+    close: () => {
+      client.destroy();
+      poller.destroy();
+    },
   };
 }
 
-async function findQueue(client: SQSClient, QueueName: string, signal?: AbortSignal): Promise<string> {
-  const answer = await client.send(new GetQueueUrlCommand({ QueueName }), {
-    ...(signal && { abortSignal: signal }),
-  });
+async function findQueue(client: SQSClient, QueueName: string, abortSignal: AbortSignal): Promise<string> {
+  const answer = await client.send(new GetQueueUrlCommand({ QueueName }), { abortSignal });
   if (!answer.QueueUrl) throw new BorealisError('UNAVAILABLE', `SQS gave no URL for the queue ${QueueName}`);
   return answer.QueueUrl;
 }
 
 async function readMessages(
-  client: SQSClient,
-  url: string,
   messages: readonly { Body?: string | undefined; ReceiptHandle?: string | undefined }[],
+  remove: (receipt: string | undefined) => Promise<void>,
   log: AgentLog,
 ): Promise<ReceivedCommand[]> {
   const received: ReceivedCommand[] = [];
   for (const message of messages) {
-    const ack = async () => {
-      await client.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: message.ReceiptHandle }));
-    };
+    const ack = () => remove(message.ReceiptHandle);
     const command = parseCommand(message.Body, log);
     if (command) received.push({ command, ack });
     // Nobody will ever understand it; what it asked for still comes with the level.
@@ -121,7 +159,13 @@ async function fetchDesired(options: SqsTransportOptions, sessionId: string, sig
     const query = new URLSearchParams({ session: sessionId });
     const after = pages.at(-1)?.next;
     if (after) query.set('after', after);
-    const page = await fetchPage(options, query, signal);
+    const { pageMs } = options.limits ?? defaultLimits;
+    const page = await within(
+      pageMs,
+      'the list of tasks',
+      (ending) => fetchPage(options, query, ending),
+      signal,
+    );
     pages.push(page);
     if (page.next === null) return joinDesired(pages);
   }
@@ -133,9 +177,7 @@ async function fetchPage(
   signal: AbortSignal,
 ): Promise<DesiredPage> {
   const url = `${options.api}/agents/${options.agentId}/tasks`;
-  const response = await (options.fetch ?? fetch)(`${url}?${query.toString()}`, {
-    signal: AbortSignal.any([signal, AbortSignal.timeout(desiredTimeoutMs)]),
-  });
+  const response = await (options.fetch ?? fetch)(`${url}?${query.toString()}`, { signal });
   if (response.status === 404) {
     throw new BorealisError('NOT_FOUND', `agent ${options.agentId} is not registered at ${options.api}`);
   }

@@ -9,8 +9,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import packageJson from '../package.json' with { type: 'json' };
+import { createClient } from '../shared/store/connection.ts';
 import { lineOf, readItems } from '../shared/store/table-dump.ts';
 
 const { values } = parseArgs({ options: { cluster: { type: 'string' }, out: { type: 'string' } } });
@@ -20,7 +20,7 @@ if (!cluster || !out) {
   process.exit(2);
 }
 mkdirSync(out, { recursive: true });
-const client = new DynamoDBClient({});
+const client = createClient();
 const rows: Record<string, number> = {};
 for (const part of ['state', 'notes']) {
   let count = 0;

@@ -12,7 +12,6 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import {
   DescribeTableCommand,
-  DynamoDBClient,
   ListTablesCommand,
   RestoreTableToPointInTimeCommand,
   UpdateContinuousBackupsCommand,
@@ -20,6 +19,7 @@ import {
   UpdateTimeToLiveCommand,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb';
+import { createClient } from '../shared/store/connection.ts';
 import { createTables } from '../shared/store/create-tables.ts';
 import { repairLedgers } from '../shared/store/repair-ledgers.ts';
 import { itemOf, writeItems } from '../shared/store/table-dump.ts';
@@ -43,7 +43,7 @@ if (!cluster || ways !== 1 || (at !== undefined && Number.isNaN(Date.parse(at)))
   process.exit(2);
 }
 
-const client = new DynamoDBClient({});
+const client = createClient();
 const named = (part: string): string =>
   [`borealis-${cluster}-${part}`, ...(suffix ? [suffix] : [])].join('-');
 const restoreWithinSeconds = 4 * 3600;

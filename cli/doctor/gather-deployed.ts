@@ -16,6 +16,8 @@ import { GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import { type RequestLimits, requestHandlerWith } from '../../shared/lib/request-limits.ts';
+import { toolLimits } from '../local/queues.ts';
 import type { Session } from '../session.ts';
 import type { DeployedFacts, Found, QueueFacts, TableFacts } from './facts.ts';
 
@@ -23,11 +25,16 @@ const parts = ['state', 'control-plane', 'observability'] as const;
 const atOnce = 4;
 
 /** Everything AWS tells; whatever cannot be had says why, nothing is thrown. */
-export async function gatherDeployed(session: Session, cluster: string): Promise<DeployedFacts> {
+export async function gatherDeployed(
+  session: Session,
+  cluster: string,
+  limits: RequestLimits = toolLimits,
+): Promise<DeployedFacts> {
   const region = session.aws.region ?? 'us-east-1';
   const config = {
     region,
     maxAttempts: 3,
+    requestHandler: requestHandlerWith(limits),
     ...(session.aws.profile !== undefined && {
       credentials: fromNodeProviderChain({ profile: session.aws.profile }),
     }),

@@ -2,7 +2,11 @@
 import type { SQSClientConfig } from '@aws-sdk/client-sqs';
 import * as z from 'zod';
 import { BorealisError } from '../../shared/lib/errors.ts';
+import { type RequestLimits, requestHandlerWith } from '../../shared/lib/request-limits.ts';
 import type { Io } from '../io.ts';
+
+/** Somebody is waiting; three tries in all. */
+export const toolLimits: RequestLimits = { connectMs: 3_000, answerMs: 10_000 };
 
 /** What an embedded stack says of itself at GET /_local/stats; everything else there is not read here. */
 const localStatsSchema = z.object({ sqsEndpoint: z.url() });
@@ -40,9 +44,13 @@ export async function embeddedSqsEndpoint(apiUrl: string): Promise<string | unde
 }
 
 /** The address of a queue. UNAVAILABLE with what to do if SQS isn't reached or has no such queue. */
-export async function findQueueUrl(config: SQSClientConfig, name: string): Promise<string> {
+export async function findQueueUrl(
+  config: SQSClientConfig,
+  name: string,
+  limits: RequestLimits = toolLimits,
+): Promise<string> {
   const { GetQueueUrlCommand, SQSClient } = await import('@aws-sdk/client-sqs');
-  const client = new SQSClient(config);
+  const client = new SQSClient({ requestHandler: requestHandlerWith(limits), ...config });
   try {
     const answer = await client.send(new GetQueueUrlCommand({ QueueName: name }));
     if (answer.QueueUrl) return answer.QueueUrl;

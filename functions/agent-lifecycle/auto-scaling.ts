@@ -1,12 +1,18 @@
 // The lifecycle actions of Auto Scaling groups as a port.
 import {
-  type AutoScalingClient,
+  AutoScalingClient,
   AutoScalingServiceException,
   CompleteLifecycleActionCommand,
   RecordLifecycleActionHeartbeatCommand,
 } from '@aws-sdk/client-auto-scaling';
+import type { RequestLimits } from '../../shared/lib/request-limits.ts';
+import { clientSettings } from '../clients/client-settings.ts';
 import type { TerminationPort } from './follow-notice.ts';
 import type { Termination } from './notices.ts';
+
+export function createAutoScalingClient(limits?: RequestLimits): AutoScalingClient {
+  return new AutoScalingClient(clientSettings(limits));
+}
 
 export function createTerminationPort(client: AutoScalingClient): TerminationPort {
   return {

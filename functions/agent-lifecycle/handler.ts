@@ -1,15 +1,13 @@
 // The follower of machines that will go, as a Lambda function on the queue that EventBridge rules put their events in.
-import { AutoScalingClient } from '@aws-sdk/client-auto-scaling';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { agentLifecycleEnvSchema, parseEnv } from '../../shared/api/env.ts';
-import { quietLogger } from '../../shared/store/quiet-logger.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { workerChain } from '../middleware/worker.ts';
 import { processGroups } from '../queue-batch.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
-import { createTerminationPort } from './auto-scaling.ts';
+import { createAutoScalingClient, createTerminationPort } from './auto-scaling.ts';
 import { followNotice } from './follow-notice.ts';
 import { noticeSchema } from './notices.ts';
 
@@ -19,7 +17,7 @@ export function createHandler(environment: Environment) {
   const { logger, metrics, log } = createTelemetry('agent-lifecycle', env.BOREALIS_CLUSTER);
   const deps = {
     store: createStore(env, 'agent-lifecycle'),
-    groups: createTerminationPort(new AutoScalingClient({ maxAttempts: 5, logger: quietLogger })),
+    groups: createTerminationPort(createAutoScalingClient()),
     messages: createMessagePort(createSqsClient()),
     queueUrl: env.LIFECYCLE_QUEUE_URL,
     maxDrainMs: env.MAX_DRAIN_SECS * 1000,

@@ -1,17 +1,19 @@
 // Publishes to EventBridge, ten events a call, several calls at once; refused entries are sent again.
-import {
-  type EventBridgeClient,
-  PutEventsCommand,
-  type PutEventsRequestEntry,
-} from '@aws-sdk/client-eventbridge';
+import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { BorealisError } from '../../shared/lib/errors.ts';
+import type { RequestLimits } from '../../shared/lib/request-limits.ts';
 import { eventSource } from '../../shared/model/names.ts';
 import { chunks, mapLimit } from '../../shared/store/flow.ts';
 import type { EventPort } from '../ports.ts';
+import { clientSettings } from './client-settings.ts';
 
 const maxEntries = 10;
 const callsAtOnce = 8;
 const attempts = 3;
+
+export function createEventBridgeClient(limits?: RequestLimits): EventBridgeClient {
+  return new EventBridgeClient(clientSettings(limits));
+}
 
 /** EventPort over one EventBridge client. */
 export function createEventPort(client: EventBridgeClient, busName: string): EventPort {

@@ -5,20 +5,15 @@ import {
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import type { RequestLimits } from '../../shared/lib/request-limits.ts';
 import { jobKeyOnly } from '../../shared/model/job-key.ts';
 import { updateExecutionName } from '../../shared/model/names.ts';
 import type { UpdateRun } from '../../shared/model/wake.ts';
-import { quietLogger } from '../../shared/store/quiet-logger.ts';
 import type { WorkflowPort } from '../ports.ts';
+import { clientSettings } from './client-settings.ts';
 
-/** Addresses follow the SDK's own variables (AWS_ENDPOINT_URL_SFN, AWS_REGION). */
-export function createSfnClient(): SFNClient {
-  const agent = { keepAlive: true, maxSockets: 64 };
-  return new SFNClient({
-    maxAttempts: 5,
-    logger: quietLogger,
-    requestHandler: { connectionTimeout: 2_000, requestTimeout: 10_000, httpAgent: agent, httpsAgent: agent },
-  });
+export function createSfnClient(limits?: RequestLimits): SFNClient {
+  return new SFNClient(clientSettings(limits));
 }
 
 const goneTokens = new Set(['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken']);

@@ -1,11 +1,9 @@
 // The consumer of commands as a Lambda function.
-import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import packageJson from '../../package.json' with { type: 'json' };
 import { commandsEnvSchema, parseEnv } from '../../shared/api/env.ts';
-import { quietLogger } from '../../shared/store/quiet-logger.ts';
 import { createAdmission } from '../api/admission.ts';
-import { createEventPort } from '../clients/event-port.ts';
+import { createEventBridgeClient, createEventPort } from '../clients/event-port.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
@@ -24,10 +22,7 @@ export function createHandler(environment: Environment) {
     configs: createConfigCache(store),
     admission: createAdmission({ store, clock: platform.clock, log, limit: env.BACKLOG_LIMIT }),
     messages: createMessagePort(createSqsClient()),
-    events: createEventPort(
-      new EventBridgeClient({ maxAttempts: 5, logger: quietLogger }),
-      env.EVENT_BUS_NAME,
-    ),
+    events: createEventPort(createEventBridgeClient(), env.EVENT_BUS_NAME),
     clock: platform.clock,
     ids: platform.ids,
     // No command is an agent's.

@@ -1,14 +1,12 @@
 // The stream consumer as a Lambda function: the only place where effects of writes come from (design D1).
-import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import type { DynamoDBBatchResponse, DynamoDBStreamEvent } from 'aws-lambda';
 import { fanoutEnvSchema, parseEnv } from '../../shared/api/env.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
 import { defaultHistory } from '../../shared/domain/task/history.ts';
 import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
-import { quietLogger } from '../../shared/store/quiet-logger.ts';
 import { decodeStreamRecord } from '../../shared/store/stream.ts';
 import { createAgentCommandPort } from '../clients/agent-commands.ts';
-import { createEventPort } from '../clients/event-port.ts';
+import { createEventBridgeClient, createEventPort } from '../clients/event-port.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
@@ -32,10 +30,7 @@ export function createHandler(environment: Environment) {
     jobEnds: createJobEnds(store, env.HISTORY_SECS * 1000),
     messages,
     agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER, env.AGENT_IDENTITY),
-    events: createEventPort(
-      new EventBridgeClient({ maxAttempts: 5, logger: quietLogger }),
-      env.EVENT_BUS_NAME,
-    ),
+    events: createEventPort(createEventBridgeClient(), env.EVENT_BUS_NAME),
     workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
     cluster: env.BOREALIS_CLUSTER,
     queues: {

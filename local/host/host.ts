@@ -256,7 +256,7 @@ interface EngineQueue {
 
 /** Straight from the engine: one request for all queues. */
 async function queueDepths(sqsEndpoint: string): Promise<Readonly<Record<string, QueueDepth>>> {
-  const response = await fetch(`${sqsEndpoint}/_fauxqs/queues`);
+  const response = await fetch(`${sqsEndpoint}/_fauxqs/queues`, { signal: AbortSignal.timeout(10_000) });
   const queues = (await response.json()) as readonly EngineQueue[];
   return Object.fromEntries(
     queues.map((queue) => [

@@ -2,6 +2,7 @@
 // here. Failures arrive as BorealisError with the server's own code, detail and request id. What may be repeated
 // without harm is repeated: reads, and writes that carry an idempotency key.
 import * as z from 'zod';
+import { unlessAborted } from '../lib/deadline.ts';
 import { BorealisError, type ErrorCode, errorCodes } from '../lib/errors.ts';
 import {
   type RouteBody,
@@ -143,8 +144,12 @@ async function send(attempt: Attempt, options: ApiClientOptions): Promise<string
   try {
     const init: RequestInit = { method: attempt.method, headers, signal };
     if (attempt.body !== undefined) init.body = attempt.body;
-    const response = await (options.fetch ?? globalThis.fetch)(new Request(attempt.url, init));
-    const text = await response.text();
+    // A fetch that signs asks for credentials first, and what gives those may never answer.
+    const ask = async () => {
+      const response = await (options.fetch ?? globalThis.fetch)(new Request(attempt.url, init));
+      return { response, text: await response.text() };
+    };
+    const { response, text } = await unlessAborted(signal, ask);
     options.trace?.(
       `${attempt.method} ${attempt.url}: ${response.status} in ${Math.round(performance.now() - startedAt)} ms`,
     );

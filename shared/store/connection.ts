@@ -8,6 +8,7 @@ import {
   TransactionConflictException,
 } from '@aws-sdk/client-dynamodb';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { type RequestLimits, requestHandlerWith } from '../lib/request-limits.ts';
 import { storeError } from './errors.ts';
 import type { CapacityMeter } from './port.ts';
 import { quietLogger } from './quiet-logger.ts';
@@ -16,11 +17,14 @@ export interface ConnectionOptions {
   /** Absent = the region's own endpoint. */
   readonly endpoint?: string;
   readonly region?: string;
+  /** Replaces the limits of functions. */
+  readonly limits?: RequestLimits;
 }
+
+const storeLimits: RequestLimits = { connectMs: 2_000, answerMs: 10_000, sockets: 128 };
 
 /** A client with bounded waiting: 2 s to connect, 10 s for an answer, 5 attempts. */
 export function createClient(options: ConnectionOptions = {}): DynamoDBClient {
-  const agent = { keepAlive: true, maxSockets: 128 };
   return new DynamoDBClient({
     ...(options.region !== undefined && { region: options.region }),
     ...(options.endpoint !== undefined && {
@@ -30,7 +34,7 @@ export function createClient(options: ConnectionOptions = {}): DynamoDBClient {
     }),
     maxAttempts: 5,
     logger: quietLogger,
-    requestHandler: { connectionTimeout: 2_000, requestTimeout: 10_000, httpAgent: agent, httpsAgent: agent },
+    requestHandler: requestHandlerWith(options.limits ?? storeLimits),
   });
 }
 
