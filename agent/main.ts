@@ -19,6 +19,7 @@ import { defaultTimings } from './options.ts';
 import { cgroupParent } from './runtime/cgroup-parent.ts';
 import { FinishedTasks } from './tasks/finished-tasks.ts';
 import { TaskSupervisor } from './tasks/task-supervisor.ts';
+import { TaskUsers } from './tasks/task-users.ts';
 import type { AgentTransport } from './transport.ts';
 import { lockWorkDir } from './work-dir-lock.ts';
 
@@ -123,9 +124,11 @@ function makeSupervisor(
 ): TaskSupervisor {
   mkdirSync(options.workDir, { recursive: true });
   const parent = cgroupParent(options.cgroup ?? 'auto', options.agentId);
+  const accounts = isGivingUsers(options) ? options.taskAccounts : undefined;
   return new TaskSupervisor({
     workDir: options.workDir,
     finished,
+    ...(accounts && { users: new TaskUsers(options.workDir, accounts) }),
     log,
     now: Date.now,
     onStatus: (status, accepted) => reporter.report(status, accepted),
@@ -149,6 +152,11 @@ async function openObserver(
   if (options.observer === false) return undefined;
   const { host = '127.0.0.1', port = 0 } = options.observer ?? {};
   const tasks = { all: () => supervisor.all(), find: (taskId: string) => supervisor.find(taskId) };
-  const hasUsers = options.runAsRole === true && process.getuid?.() === 0;
-  return startObserver(tasks, { host, port, findReader: hasUsers ? readersByUser(tasks.all) : anyReader });
+  const findReader = isGivingUsers(options) ? readersByUser(tasks.all) : anyReader;
+  return startObserver(tasks, { host, port, findReader });
+}
+
+/** Do tasks run as other users than the agent? */
+function isGivingUsers({ runAsRole }: AgentOptions): boolean {
+  return runAsRole === true && process.getuid?.() === 0;
 }

@@ -5,6 +5,7 @@ import type { Attributes } from '../shared/model/agent.ts';
 import type { Capacity } from '../shared/model/resources.ts';
 import { heartbeatMs } from '../shared/model/roster.ts';
 import type { AgentLog } from './log.ts';
+import type { TaskAccounts } from './tasks/task-users.ts';
 import type { AgentTransport } from './transport.ts';
 
 export interface AgentOptions {
@@ -33,6 +34,8 @@ export interface AgentOptions {
   readonly runAsRole?: boolean;
   /** With `runAsRole`: the user of tasks whose role has none. Default: such tasks fail. */
   readonly taskUser?: string;
+  /** With `runAsRole`: accounts of which each role without a user of its own gets one to itself; in place of `taskUser`. */
+  readonly taskAccounts?: TaskAccounts;
   /** `stop` ends all tasks too (the embedded stack). Default false: tasks go on and are adopted by the next start. */
   readonly killTasksOnStop?: boolean;
   /** Address of the log server; false = none. Default 127.0.0.1 and a free port. */

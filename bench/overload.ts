@@ -1,7 +1,20 @@
-// Sustained submissions to the embedded stack, at a rate it holds and at twice that: what is taken and refused, how long an
-// answer takes, whether anything taken is lost, how long it takes to be idle again. Tasks end as soon as they are launched.
+// How many submissions a second the embedded stack holds, what happens at twice that, and whether it is as before afterwards
+// without a hand on it. Each submission is a job of two instances; tasks end as soon as they are launched, and whoever is
+// refused does not come again. It takes three to four minutes and shares the machine with the stack it measures.
 //
-//   node bench/overload.ts [submissions per second] [seconds] [backlog limit]
+//   node bench/overload.ts [seconds of a phase, 20] [backlog limit, 600]
+//
+// 1. Search: steps of a third of a phase, each 1.4 times as fast as the one before, until one is not held: something was
+//    refused or failed, or the stack was not idle within a tenth of the step after its end (its backlog was growing).
+// 2. Held: the fastest held rate for a whole phase, 15% less as long as that is not held.
+// 3. Twice: twice that until a whole phase has passed since the first refusal (at most 40 s; if nothing was refused by then,
+//    the rate was found too low on a machine that is busy otherwise, and twice as much is tried, three times). Refusals must be 429 BACKLOG_FULL with a hint when to come again; the backlog
+//    must stay near its limit; nothing taken may be lost.
+// 4. After: the held rate once more.
+//
+// A line says: asked and taken per second; refused (with and without a hint) and failed otherwise; the longest backlog
+// (instances taken whose task has not ended); the time of an answer; the time from the last submission until idle; and
+// at the end how many of the instances taken have no finished task (lost; must be 0). Exit code 1 if a must is not met.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listAllAgents, readJob } from '../cli/client/read.ts';
 import { createFleet } from '../cli/replay/fleet.ts';
@@ -11,11 +24,17 @@ import { parseJobFile } from '../shared/config/parse-job-file.ts';
 import { isBorealisError } from '../shared/lib/errors.ts';
 import type { JobSubmission } from '../shared/model/job.ts';
 
-const rate = Number(process.argv[2] ?? 40);
-const seconds = Number(process.argv[3] ?? 20);
-const backlogLimit = process.argv[4] ?? '300';
+const phaseSecs = Number(process.argv[2] ?? 20);
+const backlogLimit = Number(process.argv[3] ?? 600);
 const agentCount = 20;
 const instancesPerJob = 2;
+const firstRate = 10;
+const growth = 1.4;
+const maxSteps = 12;
+const longestOverloadSecs = 40;
+const maxDoublings = 3;
+/** Beyond this nothing is waited for any more. */
+const drainLimitMs = 60_000;
 
 const [template] = parseJobFile(
   `
@@ -29,14 +48,20 @@ task:
 `,
   { format: 'yaml', fileName: 'bench.yaml' },
 ).submissions as [JobSubmission];
+const { role, environment } = template;
 
-const stack = await startLocalStack({ port: 0, context: { 'borealis:backlogLimit': backlogLimit } });
+const stack = await startLocalStack({
+  port: 0,
+  context: { 'borealis:backlogLimit': String(backlogLimit) },
+});
 /** Refusals are what is measured here: nobody waits. */
 const client = createApiClient({ baseUrl: stack.apiUrl, retries: 0, patienceMs: 0 });
 const nodes = Array.from({ length: agentCount }, (_, index) => {
   return { name: `agent-${index}`, cpuMilli: 64_000, ramMb: 262_144, gpus: [] };
 });
+/** Every task that was launched, and so has ended. */
 const ended = new Set<string>();
+const takenNames: string[] = [];
 const fleet = createFleet({
   cluster: stack.cluster,
   sqsEndpoint: stack.sqsEndpoint,
@@ -53,75 +78,151 @@ const fleet = createFleet({
     onKill: () => undefined,
   },
 });
+const waiting = () => takenNames.length * instancesPerJob - ended.size;
 
-interface Taken {
-  readonly name: string;
-  readonly ms: number;
+interface Phase {
+  readonly rate: number;
+  readonly seconds: number;
+  readonly answersMs: readonly number[];
+  /** Refused for the backlog, with a time to come again. */
+  readonly hinted: number;
+  /** By code or error, whatever else was not taken. */
+  readonly failed: ReadonlyMap<string, number>;
+  readonly longestBacklog: number;
+  readonly idleMs: number;
 }
 
-async function submit(name: string, taken: Taken[], refused: Map<string, number>): Promise<void> {
-  const { role, environment } = template;
-  const startedAt = performance.now();
-  try {
-    const params = { role, environment, name };
-    await client.call('createJob', { params, body: { ...template, name } });
-    taken.push({ name, ms: performance.now() - startedAt });
-  } catch (error) {
-    const code = isBorealisError(error) ? error.code : String(error);
-    refused.set(code, (refused.get(code) ?? 0) + 1);
-  }
-}
+let phases = 0;
 
-/** Waits until every task of these jobs has been launched and reported; answers the jobs for which that did not happen. */
-async function drained(names: readonly string[]): Promise<string[]> {
-  const until = performance.now() + 300_000;
-  while (ended.size < names.length * instancesPerJob && performance.now() < until) await sleep(100);
-  const { role, environment } = template;
-  const missing: string[] = [];
-  for (const name of names) {
-    for (;;) {
-      const { tasks } = await readJob(client, { role, environment, name }, { history: true });
-      const done = tasks.filter(({ state }) => state === 'FINISHED').length;
-      if (done === instancesPerJob) break;
-      if (performance.now() > until) {
-        missing.push(name);
-        break;
-      }
-      await sleep(50);
+/** `overload`: the seconds count from the first refusal on. */
+async function phase(rate: number, seconds: number, { overload = false } = {}): Promise<Phase> {
+  const number = phases++;
+  let countsFrom = overload ? Number.POSITIVE_INFINITY : performance.now();
+  const answersMs: number[] = [];
+  const failed = new Map<string, number>();
+  let hinted = 0;
+  const submit = async (name: string) => {
+    const startedAt = performance.now();
+    try {
+      await client.call('createJob', { params: { role, environment, name }, body: { ...template, name } });
+      answersMs.push(performance.now() - startedAt);
+      takenNames.push(name);
+    } catch (error) {
+      const isHinted =
+        isBorealisError(error, 'BACKLOG_FULL') && error.status === 429 && (error.retryAfterSecs ?? 0) > 0;
+      const code = isBorealisError(error) ? error.code : String(error);
+      countsFrom = Math.min(countsFrom, performance.now());
+      if (isHinted) hinted++;
+      else failed.set(code, (failed.get(code) ?? 0) + 1);
     }
-  }
-  return missing;
-}
-
-async function phase(perSecond: number): Promise<void> {
-  const taken: Taken[] = [];
-  const refused = new Map<string, number>();
+  };
+  let longestBacklog = 0;
+  const look = setInterval(() => {
+    longestBacklog = Math.max(longestBacklog, waiting());
+  }, 50);
   const running: Promise<void>[] = [];
-  ended.clear();
   const startedAt = performance.now();
-  for (let index = 0; index < perSecond * seconds; index++) {
-    const dueAt = startedAt + (index * 1000) / perSecond;
+  for (let index = 0; ; index++) {
+    const dueAt = startedAt + (index * 1000) / rate;
+    const isOver = dueAt >= countsFrom + seconds * 1000;
+    if (isOver || dueAt >= startedAt + longestOverloadSecs * 1000) break;
     const waitMs = dueAt - performance.now();
     if (waitMs > 1) await sleep(waitMs);
-    running.push(submit(`load-${perSecond}-${index}`, taken, refused));
+    running.push(submit(`load-${number}-${index}`));
   }
+  const lastedSecs = (performance.now() - startedAt) / 1000;
   await Promise.all(running);
-  const submittedMs = performance.now() - startedAt;
-  const missing = await drained(taken.map(({ name }) => name));
-  const drainMs = performance.now() - startedAt - submittedMs;
-  const sorted = taken.map(({ ms }) => ms).toSorted((a, b) => a - b);
+  const submittedAt = performance.now();
+  while (waiting() > 0 && performance.now() - submittedAt < drainLimitMs) await sleep(20);
+  clearInterval(look);
+  const idleMs = performance.now() - submittedAt;
+  return { rate, seconds: lastedSecs, answersMs, hinted, failed, longestBacklog, idleMs };
+}
+
+/** Nothing was refused, and what had piled up was gone soon. */
+function isHeld({ hinted, failed, idleMs, seconds }: Phase): boolean {
+  return hinted === 0 && failed.size === 0 && idleMs < Math.max(700, seconds * 100);
+}
+
+function say(what: string, done: Phase): Phase {
+  const { rate, seconds, answersMs, hinted, failed, longestBacklog, idleMs } = done;
+  const sorted = answersMs.toSorted((a, b) => a - b);
   const at = (share: number) => Math.round(sorted[Math.floor(share * (sorted.length - 1))] ?? 0);
-  const refusals = [...refused].map(([code, count]) => `${code} ${count}`).join(', ') || 'none';
+  const others = [...failed].map(([code, count]) => `${code} ${count}`).join(', ') || '0';
   console.log(
     [
-      `${perSecond}/s asked for ${seconds} s`,
-      `taken ${taken.length} (${((taken.length * 1000) / submittedMs).toFixed(1)}/s)`,
-      `refused ${refusals}`,
+      `${what.padEnd(8)} ${rate}/s for ${Math.round(seconds)} s`,
+      `taken ${answersMs.length} (${(answersMs.length / seconds).toFixed(1)}/s)`,
+      `refused with a hint ${hinted}`,
+      `failed otherwise ${others}`,
+      `longest backlog ${longestBacklog}`,
       `answer p50 ${at(0.5)} ms p99 ${at(0.99)} ms`,
-      `lost ${missing.length}`,
-      `drained in ${(drainMs / 1000).toFixed(1)} s (reads to check included)`,
+      `idle ${(idleMs / 1000).toFixed(1)} s later`,
+      ...(what.endsWith('times') ? [] : [isHeld(done) ? 'held' : 'not held']),
     ].join('; '),
   );
+  return done;
+}
+
+/** The fastest rate of the search that was held, and the slowest that was not. */
+async function search(): Promise<number> {
+  let held = firstRate;
+  for (let step = 0, rate = firstRate; step < maxSteps; step++, rate = Math.round(rate * growth)) {
+    if (!isHeld(say('search', await phase(rate, phaseSecs / 3)))) return held;
+    held = rate;
+  }
+  return held;
+}
+
+async function hold(rate: number): Promise<Phase> {
+  for (let tried = rate; ; tried = Math.max(1, Math.floor(tried * 0.85))) {
+    const done = say('held?', await phase(tried, phaseSecs));
+    if (isHeld(done) || tried === 1) return done;
+  }
+}
+
+/** Instances that were taken and have no finished task, by what the API says of each job. */
+async function countLost(): Promise<number> {
+  const left = [...takenNames];
+  let lost = 0;
+  const until = performance.now() + drainLimitMs;
+  const worker = async () => {
+    for (let name = left.shift(); name !== undefined; name = left.shift()) {
+      for (;;) {
+        const { tasks } = await readJob(client, { role, environment, name }, { history: true });
+        const missing = instancesPerJob - tasks.filter(({ state }) => state === 'FINISHED').length;
+        // The last reports may still be on their way.
+        if (missing > 0 && performance.now() < until) await sleep(100);
+        else {
+          lost += missing;
+          break;
+        }
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+  return lost;
+}
+
+/** Doubles the rate until something is refused. */
+async function overload(heldRate: number): Promise<Phase> {
+  for (let doubling = 1; ; doubling++) {
+    const rate = heldRate * 2 ** doubling;
+    const done = say(`${2 ** doubling} times`, await phase(rate, phaseSecs, { overload: true }));
+    if (done.hinted > 0 || done.failed.size > 0 || doubling === maxDoublings) return done;
+  }
+}
+
+function verdict(twice: Phase, after: Phase, lost: number): string[] {
+  // The bound may be passed by what is taken between two counts of the backlog, 2 s apart (docs/operating.md#load).
+  const bound = backlogLimit + 2 * twice.rate * instancesPerJob;
+  return [
+    ...(twice.failed.size > 0 ? ['something was refused without a hint'] : []),
+    ...(twice.hinted === 0 ? ['nothing was refused, however much was asked for'] : []),
+    ...(twice.longestBacklog > bound ? [`the backlog went beyond ${bound}`] : []),
+    ...(isHeld(after) ? [] : ['the rate is not held any more']),
+    ...(lost > 0 ? [`${lost} instances were lost`] : []),
+  ];
 }
 
 try {
@@ -129,8 +230,21 @@ try {
   while ((await listAllAgents(client, {})).length < agentCount) await sleep(200);
   await fleet.findQueues();
   fleet.startPolling();
-  await phase(rate);
-  await phase(2 * rate);
+  await phase(firstRate, 2);
+  const held = await hold(await search());
+  const twice = await overload(held.rate);
+  const after = say('after', await phase(held.rate, phaseSecs / 2));
+  const lost = await countLost();
+  console.log(
+    `lost ${lost} of ${takenNames.length * instancesPerJob} instances taken; backlog limit ${backlogLimit}`,
+  );
+  const wrong = verdict(twice, after, lost);
+  console.log(
+    wrong.length === 0
+      ? `held: ${held.rate} submissions/s (${held.rate * instancesPerJob} tasks/s); at ${twice.rate}/s it takes ${(twice.answersMs.length / twice.seconds).toFixed(1)}/s and refuses the rest`
+      : `NOT AS IT MUST BE: ${wrong.join('; ')}`,
+  );
+  process.exitCode = wrong.length === 0 ? 0 : 1;
 } finally {
   await fleet.stop();
   await stack.stop();

@@ -67,7 +67,7 @@ export const agentsSettingRows = [
     'taskUsers',
     'role names with commas',
     '',
-    'roles whose tasks run as a user of their own; others share one',
+    'roles whose tasks run as a user of that name; others as numbered ones',
   ),
   row('maxDrainMinutes', '2 to 2880', '60', 'longest time a termination waits for its machine to be empty'),
   row(

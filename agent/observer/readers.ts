@@ -3,10 +3,8 @@
 import { stat } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import type { LocalTask } from '../tasks/local-task.ts';
+import { taskUids } from '../tasks/task-users.ts';
 import { type Peer, peerOf } from './peer.ts';
-
-/** Uids that are tasks' on machines of the stack (infra/agent-machine/install.sh), whether a task of theirs is here or not. */
-const taskUids = { first: 20_000, last: 29_999 } as const;
 
 /** What somebody may read. */
 export interface Reader {
@@ -44,7 +42,8 @@ export function readersByUser(
     return uid;
   };
   const isOfTasks = async (uid: number): Promise<boolean> => {
-    if (uid >= taskUids.first && uid <= taskUids.last) return true;
+    const [low, high] = taskUids;
+    if (uid >= low && uid <= high) return true;
     for (const task of all()) if ((await ownerOf(task)) === uid) return true;
     return false;
   };

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { userInfo } from 'node:os';
+import type { RunnerSettings } from '../runtime/spec.ts';
 
 /** Who a task's processes are; uid and gid only when they differ from the runner's own. */
 export interface TaskUser {
@@ -10,13 +11,16 @@ export interface TaskUser {
   readonly gid?: number;
 }
 
-/** The role's user when the runner is root and asked for it, else `taskUser`, else its own; throws if there is none. */
+/**
+ * When the runner is root and asked for it, `user` if it was decided on, else the role's user, else `taskUser`; otherwise
+ * the runner's own. Throws if there is none.
+ */
 export function userOf(
   role: string,
-  { runAsRole, taskUser }: { readonly runAsRole: boolean; readonly taskUser?: string },
+  { runAsRole, taskUser, user: decided }: Pick<RunnerSettings, 'runAsRole' | 'taskUser' | 'user'>,
 ): TaskUser {
   if (!runAsRole || process.getuid?.() !== 0) return { name: userInfo().username };
-  const names = [role, ...(taskUser === undefined ? [] : [taskUser])];
+  const names = decided === undefined ? [role, ...(taskUser === undefined ? [] : [taskUser])] : [decided];
   const user = names.map(findUser).find((found) => found !== undefined);
   if (user === undefined) throw new Error(`user ${names.join(' or ')} does not exist on this machine`);
   // A role that happens to be called like an account of the system must not get its rights.
@@ -24,7 +28,8 @@ export function userOf(
   return user;
 }
 
-function findUser(name: string): Required<TaskUser> | undefined {
+/** An account of this machine; undefined if there is none of that name. */
+export function findUser(name: string): Required<TaskUser> | undefined {
   const id = (flag: string) =>
     Number(execFileSync('id', [flag, '--', name], { stdio: ['ignore', 'pipe', 'ignore'] }));
   try {

@@ -11,6 +11,8 @@ export interface RunnerSettings {
   readonly runAsRole: boolean;
   /** With `runAsRole`: the user of tasks whose role has none. */
   readonly taskUser?: string;
+  /** With `runAsRole`: the user of this task, as the agent has decided, whatever its role is called. */
+  readonly user?: string;
   /** Time between looks at memory use, ms; stretched when a look is costly. */
   readonly memoryPollMs: number;
   /** Time between measures of the sandbox, ms; stretched likewise. */

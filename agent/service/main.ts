@@ -4,7 +4,8 @@
 import { existsSync } from 'node:fs';
 import { isSigned, lazySignedFetch } from '../../shared/api/signing.ts';
 import { errorText, stderrLog } from '../log.ts';
-import { runAgent } from '../main.ts';
+import { type AgentOptions, runAgent } from '../main.ts';
+import { accountsCalled, taskUids } from '../tasks/task-users.ts';
 import { createInstanceMetadata } from './instance-metadata.ts';
 import { watchForLeaving } from './leaving-watch.ts';
 import { describeMachine } from './machine.ts';
@@ -29,7 +30,7 @@ async function serve(): Promise<void> {
     workDir: settings.BOREALIS_WORK_DIR,
     attributes: { ...machine.attributes, pool: [settings.BOREALIS_POOL] },
     runAsRole: true,
-    taskUser: settings.BOREALIS_TASK_USER,
+    ...usersOf(settings),
     cgroup: cgroupOf(settings),
     observer:
       settings.BOREALIS_LOG_PORT === undefined
@@ -46,6 +47,14 @@ async function serve(): Promise<void> {
     log: stderrLog,
   });
   await agent.stop();
+}
+
+/** Accounts that install.sh made for tasks, if it did; else one user for all roles that have none. */
+function usersOf({
+  BOREALIS_TASK_USER: name,
+}: ServiceSettings): Pick<AgentOptions, 'taskUser' | 'taskAccounts'> {
+  const names = accountsCalled(name);
+  return names.length === 0 ? { taskUser: name } : { taskAccounts: { names, roleUids: taskUids } };
 }
 
 function cgroupOf({ BOREALIS_CGROUP_PARENT: parent }: ServiceSettings): 'auto' | { readonly parent: string } {

@@ -9,7 +9,7 @@ const settingsSchema = z.object({
   BOREALIS_INTAKE_QUEUE_URL: z.url(),
   BOREALIS_POOL: z.string().min(1).default('default'),
   BOREALIS_WORK_DIR: z.string().startsWith('/').default('/var/lib/borealis'),
-  /** User of the tasks whose role has no user of its own. */
+  /** Tasks whose role has no user of its own run as users of this name and a number, or as this one if there are none. */
   BOREALIS_TASK_USER: z.string().min(1).default('borealis-task'),
   /** cgroup handed down to the agent for its tasks; without it limits are polled. */
   BOREALIS_CGROUP_PARENT: z.string().startsWith('/').optional(),

@@ -59,7 +59,8 @@ export function writeReported(paths: TaskPaths, count: number): void {
   }
 }
 
-function replaceFile(path: string, text: string): void {
+/** Replaces a file of root's as a whole; mode 600. */
+export function replaceFile(path: string, text: string): void {
   fs.writeFileSync(`${path}.new`, text, { mode: 0o600 });
   fs.renameSync(`${path}.new`, path);
 }

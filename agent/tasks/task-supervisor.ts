@@ -24,6 +24,7 @@ import type { FinalStatus, FinishedTasks } from './finished-tasks.ts';
 import { LocalTask } from './local-task.ts';
 import { renderConfig } from './render-config.ts';
 import { createTaskFolder, readSpec, writeKillRequest } from './task-folder.ts';
+import type { TaskUsers } from './task-users.ts';
 
 // In a bundle (infra/constructs/agent-bundle.ts) the runner lies beside the agent.
 const runnerFile = import.meta.url.endsWith('.ts') ? '../runner/main.ts' : './runner.mjs';
@@ -38,6 +39,8 @@ export interface SupervisorOptions {
   readonly workDir: string;
   readonly settings: RunnerSettings;
   readonly finished: FinishedTasks;
+  /** Decides the users of tasks; absent: the runner does, by its settings. */
+  readonly users?: TaskUsers;
   /** A status to report; `accepted` is to be called when the control plane has it. */
   readonly onStatus: (status: TaskStatus, accepted: () => void) => void;
   readonly log: AgentLog;
@@ -47,6 +50,8 @@ export interface SupervisorOptions {
 export class TaskSupervisor {
   readonly #options: SupervisorOptions;
   readonly #tasks = new Map<string, LocalTask>();
+  /** Role of each task with a folder. */
+  readonly #roles = new Map<string, string>();
   #sweeper: NodeJS.Timeout | undefined;
   #warmingUp: ChildProcess | undefined;
 
@@ -94,7 +99,7 @@ export class TaskSupervisor {
         v: 1,
         launchedAt,
         launch: { ...launch, config },
-        settings: this.#options.settings,
+        settings: this.#settingsFor(launch.role),
       } as const;
       createTaskFolder(paths, spec);
     } catch (error) {
@@ -102,9 +107,15 @@ export class TaskSupervisor {
       return;
     }
     this.#options.log('info', 'task launched', { taskId });
+    this.#roles.set(taskId, launch.role);
     const task = this.#add(new LocalTask(taskId, paths, launchedAt));
     this.#startRunner(task);
     this.#look(task);
+  }
+
+  #settingsFor(role: string): RunnerSettings {
+    const { settings, users } = this.#options;
+    return users ? { ...settings, user: users.userFor(role, new Set(this.#roles.values())) } : settings;
   }
 
   /** Ends a task. One that never came here is remembered as killed, so that a launch that comes late is not run. */
@@ -192,6 +203,7 @@ export class TaskSupervisor {
   async remove(task: LocalTask): Promise<void> {
     await fs.promises.rm(task.paths.dir, { recursive: true, force: true });
     this.#tasks.delete(task.taskId);
+    this.#roles.delete(task.taskId);
   }
 
   /** Fills the compile cache once, which more than halves the start of every runner. */
@@ -216,6 +228,7 @@ export class TaskSupervisor {
       fs.rmSync(dir, { recursive: true, force: true });
       return;
     }
+    this.#roles.set(spec.launch.taskId, spec.launch.role);
     const task = this.#add(new LocalTask(spec.launch.taskId, paths, spec.launchedAt));
     task.isKillRequested = fs.existsSync(paths.kill);
     // No runner has taken it: start one. Should one be on its way, the second finds the task taken and leaves.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the agent that lies beside this script, and starts it. May be repeated. Takes nothing from the network.
 #
-#   install.sh [USER ...]     users for the roles of that name; tasks of other roles run as borealis-task
+#   install.sh [USER ...]     users for the roles of that name; each other role gets one of borealis-task-0 to -49 to itself
 #
 # ROOT (default /) is where to install; with any other value nothing is started.
 set -euo pipefail
@@ -18,10 +18,16 @@ install -m 644 "$here/borealis-tasks.service" "$here/borealis-agent.service" "$r
 [ -z "$root" ] || exit 0
 
 # Users of tasks have uids of their own range, by which guard-metadata.sh knows them.
+add_user() {
+  id -u "$2" > /dev/null 2>&1 || useradd --uid "$1" --user-group --no-create-home --shell /sbin/nologin "$2"
+}
 uid=20000
 for name in borealis-task "$@"; do
-  id -u "$name" > /dev/null 2>&1 || useradd --uid "$uid" --user-group --no-create-home --shell /sbin/nologin "$name"
+  add_user "$uid" "$name"
   uid=$((uid + 1))
+done
+for number in {0..49}; do
+  add_user "$((29000 + number))" "borealis-task-$number"
 done
 
 systemctl daemon-reload

@@ -70,7 +70,8 @@ describe('a hostile task', () => {
       ['ls ../..', other.taskId],
       ['cat ../../../finished.jsonl', other.taskId],
     ];
-    const cmdline = attempts.map(([command]) => `${command}; echo ++`).join('; ');
+    // Not said as it is printed, for task.json is among what may be printed.
+    const cmdline = attempts.map(([command]) => `${command}; echo '+'+`).join('; ');
     const task = {
       ...launchOf({ processes: [{ name: 'attack', cmdline: `${cmdline}; sleep 1000` }] }),
       role: mallory,
