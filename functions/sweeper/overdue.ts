@@ -44,16 +44,17 @@ export async function sweepShard(
   deps: ShardDeps,
 ): Promise<ShardReport> {
   const { pageSize = defaultPageSize } = deps;
+  let cursor: string | undefined;
   while (remainingMs() > reserveMs) {
-    let left = 0;
-    const aside: SetAside = (row) => {
-      left++;
-      deps.aside(row);
-    };
-    const due = await deps.store.listDue(report.shard, deps.clock(), pageSize, aside);
-    const moved = await sweepPage(due, report, deps);
-    // Without progress the same page would come again; what is stuck here is looked at in the next sweep.
-    if (due.length + left < pageSize || moved === 0) {
+    const page = { limit: pageSize, ...(cursor !== undefined && { cursor }) };
+    // Page after page and never from the beginning again: what a page ends may stand in the index for a while longer.
+    const due = await deps.store.listDue(report.shard, deps.clock(), page, deps.aside);
+    const before = report.held;
+    const moved = await sweepPage(due.items, report, deps);
+    cursor = due.next;
+    // While reports are held up, page after page would be read for nothing.
+    const isHeldUp = moved === 0 && report.held > before;
+    if (cursor === undefined || isHeldUp) {
       report.complete = true;
       break;
     }

@@ -148,7 +148,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     getRoster: (options) => getRoster(connection, options?.isConsistent === true),
     putRoster: (roster, madeFrom) => putRoster(connection, roster, madeFrom),
 
-    listDue: (shard, now, limit, aside) => listDue(connection, { shard, now, limit }, aside),
+    listDue: (shard, now, page, aside) => listDue(connection, { shard, now, ...page }, aside),
     deferDue: (task) => deferDue(connection, task),
     listUnreconciled: (shard, now, limit) => listUnreconciled(connection, { shard, now, limit }),
     listDueUpdates: (shard, now, limit) => listDueUpdates(connection, { shard, now, limit }),

@@ -348,8 +348,16 @@ export interface Store {
   ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
 
   // -- sweeping --
-  /** Tasks whose index entry is due in one shard; the row's own deadlineAt decides (lazy timer). */
-  listDue(shard: number, now: number, limit: number, aside?: SetAside): Promise<readonly Task[]>;
+  /**
+   * Tasks whose index entry is due in one shard, longest first; the row's own deadlineAt decides (lazy timer). `limit` is of
+   * index entries, and the index lags: a page may be short, or empty, and not be the last; that is one without `next`.
+   */
+  listDue(
+    shard: number,
+    now: number,
+    page: { readonly limit: number; readonly cursor?: string },
+    aside?: SetAside,
+  ): Promise<Page<Task>>;
   /** Moves a not-yet-due index entry to the row's deadline, or drops it if the row has none. */
   deferDue(task: Task): Promise<void>;
   /** Jobs of one shard whose newest spec has not been carried out within `unreconciledGraceMs` of its acceptance. */

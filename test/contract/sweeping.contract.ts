@@ -17,8 +17,8 @@ export function sweepingContract(subject: () => StoreUnderTest): void {
   /** Due tasks of one job. */
   async function due(name: string, now: number, limit = 1_000): Promise<Task[]> {
     const store = subject().store();
-    const shards = Array.from({ length: dueShards }, (_, shard) => store.listDue(shard, now, limit));
-    return (await Promise.all(shards)).flat().filter((task) => task.name === name);
+    const shards = Array.from({ length: dueShards }, (_, shard) => store.listDue(shard, now, { limit }));
+    return (await Promise.all(shards)).flatMap(({ items }) => items).filter((task) => task.name === name);
   }
 
   describe('listUnreconciled', () => {
@@ -54,9 +54,34 @@ export function sweepingContract(subject: () => StoreUnderTest): void {
         tasks.map(({ instance }) => instance),
       );
       const shard = shardOf((tasks[0] as Task).taskId, dueShards);
-      const some = (await store.listDue(shard, t0 + 59, 2)).filter((task) => task.name === name);
+      const { items } = await store.listDue(shard, t0 + 59, { limit: 2 });
       const expected = tasks.filter(({ taskId }) => shardOf(taskId, dueShards) === shard).slice(0, 2);
-      expect(some).toEqual(expected);
+      expect(items.filter((task) => task.name === name)).toEqual(expected);
+    });
+
+    it('goes on after the last entry of a page, also if what was on it has moved on', async () => {
+      const store = subject().store();
+      const name = unique('job');
+      const tasks = makeTasks(120, { name }).map((task) => assignedAt(task, t0 + task.instance));
+      await store.insertTasks(tasks);
+      const shard = shardOf((tasks[0] as Task).taskId, dueShards);
+      const seen: string[] = [];
+      let pages = 0;
+      let cursor: string | undefined;
+      do {
+        const page = { limit: 2, ...(cursor !== undefined && { cursor }) };
+        const { items, next } = await store.listDue(shard, t0 + 119, page);
+        for (const task of items.filter((one) => one.name === name)) {
+          seen.push(task.taskId);
+          await store.transition({ task, next: step(task, 'LOST') });
+        }
+        pages++;
+        cursor = next;
+      } while (cursor !== undefined);
+      const expected = tasks.filter(({ taskId }) => shardOf(taskId, dueShards) === shard);
+      expect(expected.length).toBeGreaterThan(3);
+      expect(seen).toEqual(expected.map(({ taskId }) => taskId));
+      expect(pages).toBeGreaterThan(1);
     });
 
     it('finds a task by its first deadline although STARTING moved the deadline, until it is deferred', async () => {

@@ -8,9 +8,9 @@ import { decodeTask } from '../codec/task-row.ts';
 import { type Connection, send } from '../connection.ts';
 import { mapLimit } from '../flow.ts';
 import { bucketOf, dueBound, instanceBounds, type Key, taskKeyOfId, taskPartition } from '../keys.ts';
-import type { SetAside } from '../port.ts';
+import type { Page, SetAside } from '../port.ts';
 import { onAgentIndex } from '../tables.ts';
-import { type DueQuery, dueEntries } from './due.ts';
+import { cursorAfter, type DueQuery, dueEntries } from './due.ts';
 import { batchGet, queryAll } from './query.ts';
 import { decodeAll } from './readable.ts';
 
@@ -79,15 +79,17 @@ export async function listOnAgent(
   );
 }
 
-/** Oldest entries first; rows whose entry has moved or gone since the index was read are left out. */
-export async function listDue(connection: Connection, due: DueQuery, aside?: SetAside): Promise<Task[]> {
+/** Oldest entries first; rows whose entry has moved or gone since the index was read are left out of the page. */
+export async function listDue(connection: Connection, due: DueQuery, aside?: SetAside): Promise<Page<Task>> {
   const entries = await dueEntries(connection, 'listDue', String(due.shard), due);
   const bound = dueBound(due.now);
   const rows = await rowsOf(connection, 'listDue', entries);
   const inOrder = rows
     .filter((row) => typeof row.gt === 'string' && row.gt < bound)
     .sort((a, b) => ((a.gt as string) < (b.gt as string) ? -1 : 1));
-  return decodeAll(inOrder, decodeTask, aside);
+  const items = decodeAll(inOrder, decodeTask, aside);
+  const next = cursorAfter(entries, due.limit);
+  return next === undefined ? { items } : { items, next };
 }
 
 function rowsOf(connection: Connection, operation: string, entries: readonly Row[]): Promise<Row[]> {

@@ -135,8 +135,8 @@ describe('sweep', () => {
     [
       'another shard cannot be read',
       () => ({
-        listDue: (shard, now, limit) =>
-          shard === 0 ? Promise.reject(new Error('down')) : world.store.listDue(shard, now, limit),
+        listDue: (shard, now, page) =>
+          shard === 0 ? Promise.reject(new Error('down')) : world.store.listDue(shard, now, page),
       }),
     ],
   ])('ends what it can when %s, and fails only then', async (_what, breaking) => {

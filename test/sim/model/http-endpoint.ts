@@ -13,10 +13,16 @@ export interface ModelEndpoint {
   stop(): Promise<void>;
 }
 
-/** Tables named `borealis-notes...` get the notes table's definition, all others the state table's. */
-export async function startModelEndpoint(): Promise<ModelEndpoint> {
+/**
+ * Tables named `borealis-notes...` get the notes table's definition, all others the state table's. `indexLagMs`: how long
+ * the next change takes to show in the indexes; they never lag if it is left out.
+ */
+export async function startModelEndpoint(
+  options: { indexLagMs?: () => number } = {},
+): Promise<ModelEndpoint> {
   const entries: StreamEntry[] = [];
-  const dynamo = new MemoryDynamo({ now: Date.now, onCommit: (_changes, added) => entries.push(...added) });
+  const onCommit = (_changes: unknown, added: readonly StreamEntry[]) => entries.push(...added);
+  const dynamo = new MemoryDynamo({ ...options, now: Date.now, onCommit });
   const server = createServer((request, response) => {
     const send = (status: number, body: Json) => {
       response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' });
