@@ -4,5 +4,6 @@ import type { DirectedScenario } from './build.ts';
 import { machines } from './machines.ts';
 import { races } from './races.ts';
 import { updates } from './updates.ts';
+import { upkeep } from './upkeep.ts';
 
-export const directed: readonly DirectedScenario[] = [...races, ...updates, ...machines];
+export const directed: readonly DirectedScenario[] = [...races, ...updates, ...machines, ...upkeep];
