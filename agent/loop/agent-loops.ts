@@ -101,10 +101,12 @@ interface LevelSeen {
 async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Promise<LevelSeen> {
   const { supervisor, finished, transport, reporter, timings, signal } = parts;
   const requestedAt = Date.now();
+  const activeThen = new Set(supervisor.active().map(({ taskId }) => taskId));
   const desired = await transport.desired(parts.sessionId, signal);
   const plan = planReconcile({
     desired,
     requestedAt,
+    activeThen,
     active: supervisor.active().map(knownOf),
     endedTask: (taskId) => {
       const task = supervisor.find(taskId);
@@ -114,7 +116,7 @@ async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Pr
       // Its folder is gone, so when it was accepted is no longer known; its end is the nearest guess.
       const isWaiting = reporter.isWaiting(taskId, final.state);
       const ended = isWaiting ? {} : { acceptedAt: final.at };
-      return { taskId, launchedAt: final.at, isKillRequested: false, ended };
+      return { taskId, isKillRequested: false, ended };
     },
     absences,
     resendAfterMs: timings.reconcileMs,
@@ -129,10 +131,9 @@ async function reconcileOnce(parts: AgentParts, absences: typeof noAbsences): Pr
 }
 
 function knownOf(task: ReturnType<TaskSupervisor['all']>[number]): KnownTask {
-  const { taskId, launchedAt, isKillRequested, final, finalAcceptedAt, last } = task;
+  const { taskId, isKillRequested, final, finalAcceptedAt, last } = task;
   return {
     taskId,
-    launchedAt,
     isKillRequested,
     ...(last && { last }),
     ...(final ? { ended: finalAcceptedAt === undefined ? {} : { acceptedAt: finalAcceptedAt } } : {}),

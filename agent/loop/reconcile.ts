@@ -7,8 +7,6 @@ import type { TaskState } from '../../shared/model/task.ts';
 /** A task this agent knows. */
 export interface KnownTask {
   readonly taskId: string;
-  /** When the agent took it over, agent's clock, epoch ms. */
-  readonly launchedAt: number;
   readonly isKillRequested: boolean;
   /** Its last status and, once the control plane's queue took that, when. */
   readonly last?: { readonly state: TaskStatus['state']; readonly acceptedAt?: number };
@@ -28,6 +26,8 @@ export interface ReconcileInput {
   readonly desired: DesiredTasks;
   /** When the answer was asked for, agent's clock, epoch ms. */
   readonly requestedAt: number;
+  /** Tasks that were active here when the answer was asked for: the only ones of which it must know. */
+  readonly activeThen: ReadonlySet<string>;
   readonly active: readonly KnownTask[];
   /** Looks up a task that is not active. */
   readonly endedTask: (taskId: string) => KnownTask | undefined;
@@ -97,7 +97,7 @@ export function planReconcile(input: ReconcileInput): ReconcilePlan {
 /** Does the level show the task in an earlier state than was reported, long after the report was taken? */
 function isBehind(state: TaskState, { last }: KnownTask, input: ReconcileInput): boolean {
   if (last?.acceptedAt === undefined) return false;
-  if (last.acceptedAt + input.resendAfterMs > input.requestedAt) return false;
+  if (!isLongAgo(last.acceptedAt, input)) return false;
   if (state === 'PARTITIONED') return true;
   const [known, reported] = [progress[state], progress[last.state]];
   return known !== undefined && reported !== undefined && known < reported;
@@ -110,9 +110,10 @@ function countAbsences(input: ReconcileInput, present: ReadonlyMap<string, boole
   const step = desired.asOf > absences.asOf ? 1 : 0;
   for (const task of input.active) {
     if (present.has(task.taskId)) continue;
-    // An answer that was read, or asked for, before the task came here can't know of it.
-    const canKnow = task.launchedAt < desired.asOf && task.launchedAt < input.requestedAt;
-    if (canKnow) counts.set(task.taskId, (absences.counts.get(task.taskId) ?? 0) + step);
+    // An answer that was asked for before the task came here can't know of it. No clock decides that: the machine's
+    // may be hours from the server's, and may have been set meanwhile.
+    if (input.activeThen.has(task.taskId))
+      counts.set(task.taskId, (absences.counts.get(task.taskId) ?? 0) + step);
   }
   return { counts, asOf: Math.max(desired.asOf, absences.asOf) };
 }
@@ -132,5 +133,10 @@ function absentForLong(input: ReconcileInput, absences: Absences): string[] {
 function isResendDue(task: KnownTask, input: ReconcileInput): boolean {
   // Not accepted yet: it is still in the reporter's queue and will go out by itself.
   const acceptedAt = task.ended?.acceptedAt;
-  return acceptedAt !== undefined && acceptedAt + input.resendAfterMs <= input.requestedAt;
+  return acceptedAt !== undefined && isLongAgo(acceptedAt, input);
+}
+
+/** Also if it is still to come: then the clock was set back, and what it says of the past means nothing. */
+function isLongAgo(acceptedAt: number, { requestedAt, resendAfterMs, now }: ReconcileInput): boolean {
+  return acceptedAt + resendAfterMs <= requestedAt || acceptedAt > now;
 }

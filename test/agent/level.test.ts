@@ -65,6 +65,18 @@ describe('an agent and its level', () => {
     expect(processesOf(task)).toEqual([]);
   });
 
+  it.each([
+    ['ahead of', -3_600_000],
+    ['behind', 3_600_000],
+  ])("ends such a task also while its clock is an hour %s the server's", async (_how, serverMs) => {
+    const { transport, reported, launch } = await startAgent(often);
+    const task = launchOf(sleeper);
+    launch(task);
+    await reported(task, 'RUNNING');
+    transport.level = () => ({ ...levelOf(), asOf: Date.now() + serverMs });
+    await reported(task, 'KILLED');
+  });
+
   it('is not moved by answers that are older than the task', async () => {
     const { transport, reported, launch } = await startAgent(often);
     const asOf = Date.now() - 1;

@@ -2,7 +2,13 @@
 // its disk what the real one keeps there. Tasks are processes of the machine: they outlive the agent process, not the
 // machine, and nothing outlives the disk.
 import { killMessage, shutdownMessage, statusOfDeadRunner } from '../../../agent/executor/exit-status.ts';
-import { type Absences, type KnownTask, noAbsences, planReconcile } from '../../../agent/loop/reconcile.ts';
+import {
+  type Absences,
+  type KnownTask,
+  noAbsences,
+  planReconcile,
+  type ReconcileInput,
+} from '../../../agent/loop/reconcile.ts';
 import type { Offer } from '../../../shared/model/agent.ts';
 import {
   type AgentCommand,
@@ -55,7 +61,6 @@ interface Report {
 
 interface LocalTask {
   readonly launch: TaskLaunch;
-  readonly launchedAt: number;
   readonly reports: Report[];
   isKillRequested: boolean;
   isAlive: boolean;
@@ -263,14 +268,17 @@ export class SimAgent {
   }
 
   #reconcile(session: number): void {
-    const requestedAt = this.now();
+    const asked = {
+      requestedAt: this.now(),
+      activeThen: new Set(this.#active().map(({ taskId }) => taskId)),
+    };
     this.#network.desired(this, (answer) => {
       if (session !== this.#session || answer === undefined) return;
       this.#refusals = answer.status === 409 ? this.#refusals + 1 : 0;
       if (this.#refusals >= refusalsToStop) this.#giveWay();
       if (answer.status === 404) this.#register(() => {});
       if (answer.status !== 200) this.#turns = 0;
-      else this.#follow(joinDesired([desiredPageSchema.parse(answer.body)]), requestedAt);
+      else this.#follow(joinDesired([desiredPageSchema.parse(answer.body)]), asked);
     });
   }
 
@@ -281,12 +289,16 @@ export class SimAgent {
     }
   }
 
-  #follow(desired: DesiredTasks, requestedAt: number): void {
+  #active(): KnownTask[] {
+    return [...this.#tasks.values()].filter(({ final }) => !final).map(knownOf);
+  }
+
+  #follow(desired: DesiredTasks, asked: Pick<ReconcileInput, 'requestedAt' | 'activeThen'>): void {
     if (desired.tasks.length > 0) this.#turns = 0;
     const plan = planReconcile({
       desired,
-      requestedAt,
-      active: [...this.#tasks.values()].filter(({ final }) => !final).map(knownOf),
+      ...asked,
+      active: this.#active(),
       endedTask: (taskId) => this.#endedTask(taskId),
       absences: this.#absences,
       resendAfterMs: this.#timings.reconcileMs,
@@ -328,7 +340,7 @@ export class SimAgent {
     if (!final) return undefined;
     const isWaiting = this.#waiting.some(({ status }) => status.taskId === taskId);
     const ended = isWaiting ? {} : { acceptedAt: final.at };
-    return { taskId, launchedAt: final.at, isKillRequested: false, ended };
+    return { taskId, isKillRequested: false, ended };
   }
 
   #obey(command: AgentCommand): void {
@@ -343,7 +355,6 @@ export class SimAgent {
     const reports: Report[] = [];
     const task: LocalTask = {
       launch,
-      launchedAt: this.now(),
       reports,
       isKillRequested: false,
       isAlive: true,
@@ -456,10 +467,9 @@ export class SimAgent {
 }
 
 function knownOf(task: LocalTask): KnownTask {
-  const { launch, launchedAt, isKillRequested, final, finalAcceptedAt, last } = task;
+  const { launch, isKillRequested, final, finalAcceptedAt, last } = task;
   return {
     taskId: launch.taskId,
-    launchedAt,
     isKillRequested,
     ...(last && { last }),
     ...(final && { ended: finalAcceptedAt === undefined ? {} : { acceptedAt: finalAcceptedAt } }),
