@@ -50,7 +50,7 @@ else {
   if (shortest && !values.trace) console.log(renderShrunk(await shrink(shortest)));
   console.log(renderTotals(totals, seconds, cpuSeconds));
 }
-process.exit(totals.failures.length + totals.missed.length > 0 ? 1 : 0);
+process.exit(totals.hasProblems ? 1 : 0);
 
 /** The quick ones first: each was made for something. */
 function* scenarios(): Generator<Scenario> {

@@ -1,7 +1,5 @@
 // What many runs add up to: counts, coverage of the task machine, failures.
-import { machineStates } from '../../shared/domain/task/transitions.ts';
-import { updateTransitions } from '../../shared/domain/update/status-machine.ts';
-import { specified } from '../shared/domain/task/specified-table.ts';
+import { coverageOf, renderCoverage, strays, taskMachine, updateMachine } from './coverage.ts';
 import type { RunResult } from './run.ts';
 import { titleOf } from './scenario.ts';
 import type { Shrunk } from './shrink.ts';
@@ -22,6 +20,13 @@ export class Totals {
   /** Directed scenarios that did not come to what they are for. */
   readonly missed: RunResult[] = [];
 
+  /** Something is wrong with the product, or with what is said of the simulator. */
+  get hasProblems(): boolean {
+    const { transitions, updateTransitions } = this.summary();
+    const surprises = transitions.surprises.length + updateTransitions.surprises.length;
+    return this.failures.length + this.missed.length + surprises > 0;
+  }
+
   add(result: RunResult): void {
     if (result.scenario.name === undefined) this.seeds++;
     else this.directed++;
@@ -40,7 +45,6 @@ export class Totals {
 
   /** As data, for tests. */
   summary() {
-    const { allowed, strays } = pairsOfTheTable();
     return {
       seeds: this.seeds,
       directed: this.directed,
@@ -52,39 +56,13 @@ export class Totals {
       simulatedHours: Math.round(this.simulatedMs / 3600_000),
       faults: Object.fromEntries([...this.faults].sort(([a], [b]) => (a < b ? -1 : 1))),
       updates: this.updates,
-      updateTransitions: {
-        allowed: updatePairs.length,
-        exercised: updatePairs.filter((pair) => this.updatePairs.has(pair)).length,
-        missing: updatePairs.filter((pair) => !this.updatePairs.has(pair)),
-      },
-      transitions: {
-        allowed: allowed.length,
-        exercised: allowed.filter((pair) => this.pairs.has(pair)).length,
-        missing: allowed.filter((pair) => !this.pairs.has(pair)),
-        strays: strays.length,
-        straysRefused: strays.filter((pair) => this.refused.has(pair)).length,
-        pairsSeen: new Set([...this.pairs, ...this.refused]).size,
-      },
+      updateTransitions: coverageOf(updateMachine, this.updatePairs),
+      transitions: coverageOf(taskMachine, this.pairs),
+      strays: strays.length,
+      straysRefused: strays.filter((pair) => this.refused.has(pair)).length,
+      pairsSeen: new Set([...this.pairs, ...this.refused]).size,
     };
   }
-}
-
-/** `FROM>TO` of the statuses of an update. */
-const updatePairs = Object.entries(updateTransitions).flatMap(([from, row]) =>
-  Object.keys(row).map((to) => `${from}>${to}`),
-);
-
-/** `FROM>TO` pairs the specification allows, and those it refuses with a kill. */
-function pairsOfTheTable(): { readonly allowed: string[]; readonly strays: string[] } {
-  const allowed: string[] = [];
-  const strays: string[] = [];
-  for (const from of machineStates) {
-    for (const to of machineStates) {
-      const effects = specified(from, to);
-      if (effects) (effects[0] === '!K' ? strays : allowed).push(`${from}>${to}`);
-    }
-  }
-  return { allowed, strays };
 }
 
 export function renderTotals(totals: Totals, seconds: number, cpuSeconds: number): string {
@@ -98,12 +76,9 @@ export function renderTotals(totals: Totals, seconds: number, cpuSeconds: number
     `faults injected ${injected.toLocaleString('en')}: ${Object.entries(faults)
       .map(([kind, count]) => `${kind} ${count}`)
       .join(', ')}`,
-    `task machine: ${transitions.exercised} of ${transitions.allowed} allowed transitions committed, ` +
-      `${transitions.straysRefused} of ${transitions.strays} strays refused and answered by a kill, ` +
-      `${transitions.pairsSeen} of 256 pairs tried`,
-    ...(transitions.missing.length > 0 ? [`never committed: ${transitions.missing.join(' ')}`] : []),
-    `updates ${counts.updates}: ${statuses.exercised} of ${statuses.allowed} changes of status committed`,
-    ...(statuses.missing.length > 0 ? [`never committed: ${statuses.missing.join(' ')}`] : []),
+    ...renderCoverage('transitions of tasks', transitions),
+    `reports refused and answered by a kill: ${counts.straysRefused} of ${counts.strays}; ${counts.pairsSeen} of 256 pairs tried`,
+    ...renderCoverage(`transitions of ${counts.updates} updates`, statuses),
     ...counts.missed.map(({ by, missed }) => `${by} did not come to ${JSON.stringify(missed)}`),
     `runs that failed: ${counts.failed.length}`,
   ].join('\n');

@@ -76,6 +76,8 @@ export interface Scenario {
   readonly maxLatencyMs: number;
   /** Faults that strike where they are meant to, besides those drawn by chance. */
   readonly strikes?: readonly Strike[];
+  /** Transitions of tasks and updates (`FROM>TO`) that it is there for. */
+  readonly reaches?: readonly string[];
   /** How long what has ended is kept; if absent, it outlasts the run. */
   readonly history?: HistorySettings;
 }

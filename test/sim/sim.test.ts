@@ -36,7 +36,7 @@ describe('the simulator', { timeout: 600_000 }, () => {
     expect(summary.directed).toBeGreaterThan(0);
     // A directed scenario that does not meet its aim any more has to be brought up to date.
     expect(summary.missed).toEqual([]);
-    // It has done something: faults of every kind, most of what the task machine allows.
+    // It has done something: faults of every kind.
     for (const kind of [
       'crashBefore',
       'crashAfter',
@@ -49,7 +49,9 @@ describe('the simulator', { timeout: 600_000 }, () => {
     ]) {
       expect(summary.faults[kind], kind).toBeGreaterThan(0);
     }
-    expect(summary.transitions.exercised).toBeGreaterThan(25);
+    // All that anything in the product can make happens; coverage.ts says of the rest why it cannot.
+    expect(summary.transitions).toMatchObject({ missing: [], surprises: [] });
+    expect(summary.updateTransitions).toMatchObject({ missing: [], surprises: [] });
   });
 
   it('gets over three hours without a control plane and the return of a whole fleet', async () => {

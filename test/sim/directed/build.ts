@@ -9,7 +9,9 @@ import { simpleProcess } from '../simple-process.ts';
 export type DirectedScenario = Scenario & { readonly name: string };
 
 type Wish = Pick<DirectedScenario, 'name' | 'jobs' | 'steps'> &
-  Partial<Pick<DirectedScenario, 'agents' | 'strikes' | 'kind' | 'calmAt' | 'maxLatencyMs'>>;
+  Partial<
+    Pick<DirectedScenario, 'agents' | 'strikes' | 'reaches' | 'history' | 'kind' | 'calmAt' | 'maxLatencyMs'>
+  >;
 
 /** Two agents, everything calm after two minutes, unless it says otherwise. */
 export function directedScenario(wish: Wish): DirectedScenario {
@@ -43,7 +45,7 @@ function makeOffer(agentId: string): Offer {
 }
 
 /** What the processes of a task do, ms; without `run` until they are killed. */
-interface Behaviour {
+export interface Behaviour {
   readonly start?: number;
   readonly run?: number;
   readonly end?: 'FINISHED' | 'FAILED';
