@@ -17,6 +17,8 @@ import { routes } from '../../shared/api/routes.ts';
 import { intakeQueueName } from '../../shared/model/names.ts';
 import { taskConfigSchema } from '../../shared/model/task-config.ts';
 
+// Whole stacks on a loaded machine take their time; some tests start two.
+vi.setConfig({ testTimeout: 120_000 });
 const patience = { timeout: 30_000, interval: 100 };
 const params = { role: 'demo', environment: 'devel', name: 'sleeper' };
 const task = taskConfigSchema.parse({
@@ -150,6 +152,23 @@ describe('a stack with a data directory', () => {
     expect(await pendingTasks(second)).toBe(3);
     await register(second, 'a1');
     await vi.waitFor(async () => expect(await pendingTasks(second)).toBe(0), patience);
+  });
+
+  it('loses no message when the engine of the queues is killed, not even one that somebody holds', async () => {
+    const stack = await start({ dataDir: temporaryDir() });
+    const sqs = engineClient(stack.sqsEndpoint, 'AmazonSQS');
+    const { QueueUrl } = await sqs.call<{ QueueUrl: string }>('CreateQueue', { QueueName: 'kept' });
+    for (const MessageBody of ['held', 'waiting']) await sqs.call('SendMessage', { QueueUrl, MessageBody });
+    const receive = async () => {
+      const { Messages = [] } = await sqs.call<{ Messages?: { Body: string }[] }>('ReceiveMessage', {
+        QueueUrl,
+      });
+      return Messages.map(({ Body }) => Body);
+    };
+    expect(await receive()).toEqual(['held']);
+    await stack.restartEngine('sqs');
+    expect([...(await receive()), ...(await receive())].toSorted()).toEqual(['held', 'waiting']);
+    sqs.close();
   });
 });
 

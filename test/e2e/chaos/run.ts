@@ -1,8 +1,7 @@
 // One chaos run: an installation with short deadlines, users and a nemesis for a while, then quiet; what was recorded is
 // judged once everything has settled, or has had its time to.
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transientStates } from '../../../shared/model/task-timeouts.ts';
@@ -11,9 +10,10 @@ import type { History, Violation } from '../../history/history.ts';
 import { type Installation, installOn, startInstallation } from '../harness.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { eventsToQueue } from './events-rule.ts';
-import { runNemesis, type Strikes } from './nemesis.ts';
+import { runNemesis } from './nemesis.ts';
 import { choicesOf } from './random.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
+import { type Done, report } from './report.ts';
 import { runWorkload } from './workload.ts';
 
 export interface ChaosOptions {
@@ -186,12 +186,6 @@ async function settled(
   }
 }
 
-interface Done {
-  readonly seed: number;
-  readonly strikes: Strikes;
-  readonly faults: Readonly<Record<string, number>> | undefined;
-}
-
 function missingFrom(history: History, { strikes, faults }: Done, isEmbedded: boolean): string[] {
   const accepted = history.calls
     .filter(({ outcome }) => outcome === 'accepted')
@@ -211,43 +205,6 @@ function missingFrom(history: History, { strikes, faults }: Done, isEmbedded: bo
     }),
   };
   return Object.keys(wanted).filter((what) => !wanted[what]);
-}
-
-function report(history: History, violations: readonly Violation[], { seed, strikes, faults }: Done): string {
-  const { from, to, calls, heard, runs, jobs, samples } = history;
-  const tasks = new Set(
-    heard.flatMap(({ event }) => (event.detailType === 'Task State Change' ? [event.detail.taskId] : [])),
-  );
-  const lost = heard.filter(
-    ({ event }) => event.detailType === 'Task State Change' && event.detail.to === 'LOST',
-  ).length;
-  const lostAgents = heard.filter(
-    ({ event }) => event.detailType === 'Agent Change' && event.detail.change === 'lost',
-  ).length;
-  const outcomes = Object.entries(
-    Object.groupBy(calls, ({ outcome, code }) => (code === undefined ? outcome : `${outcome} (${code})`)),
-  );
-  const lines = [
-    `seed ${seed}: ${Math.round((to - from) / 1000)} s from the first call to the last look`,
-    `done: ${counted(strikes)}; functions and requests to the store struck: ${faults ? counted(faults) : 'none'}`,
-    `calls: ${outcomes.map(([outcome, some]) => `${some?.length} ${outcome}`).join(', ')}; ${jobs.length} jobs`,
-    `${tasks.size} tasks, ${runs.filter(({ what }) => what === 'start').length} started, ${lost} lost; agents called lost: ${lostAgents}`,
-    `${heard.length} events heard, ${samples.length} looks at the machine`,
-    `${violations.length} violations`,
-    ...violations.map(({ rule, about, message }) => `  ${rule}: ${about}: ${message}`),
-  ];
-  if (violations.length > 0) {
-    const file = join(mkdtempSync(join(tmpdir(), 'borealis-chaos-')), 'history.json');
-    writeFileSync(file, JSON.stringify(history));
-    lines.push(`the history is in ${file}`);
-  }
-  return lines.join('\n');
-}
-
-function counted(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts)
-    .map(([name, count]) => `${count} ${name}`)
-    .join(', ');
 }
 
 function sleep(ms: number): Promise<void> {
