@@ -69,6 +69,7 @@ function sweepOnce(store: Store): Promise<SweepReport> {
   return sweep(() => 600_000, {
     store: { ...store, getRoster: async () => roster },
     shards: dueShards,
+    reportsArriveMs: 0,
     messages: { send: async () => undefined },
     matcherQueueUrl: '',
     jobsQueueUrl: '',

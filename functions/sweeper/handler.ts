@@ -28,6 +28,7 @@ export function createHandler(environment: Environment) {
     again: (round: SweepRound) => start(env.SWEEPER_FUNCTION, round),
     workflows: createWorkflowPort(createSfnClient(), env.UPDATE_WORKFLOW_ARN),
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),
+    reportsArriveMs: env.REPORTS_ARRIVE_SECS * 1000,
     flapping: defaultFlapping,
     log,
     meter,

@@ -9,6 +9,8 @@ import type { RemainingTime } from '../ports.ts';
 import type { TransitionDeps } from '../transition-deps.ts';
 
 export interface OverdueDeps extends TransitionDeps {
+  /** How long reports may be under way after trouble, ms. */
+  readonly reportsArriveMs: number;
   readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'getRoster'>;
   /** Index entries read at once; replaced in tests. */
   readonly pageSize?: number;
@@ -104,10 +106,10 @@ export interface ShardDeps extends OverdueDeps {
 }
 
 /** Reads the roster at most once, when first asked. */
-export function createEvidence({ store, clock }: OverdueDeps): () => Promise<boolean> {
+export function createEvidence({ store, clock, reportsArriveMs }: OverdueDeps): () => Promise<boolean> {
   let asked: Promise<boolean> | undefined;
   return () => {
-    asked ??= store.getRoster().then((roster) => isSilenceEvidence(roster, clock()));
+    asked ??= store.getRoster().then((roster) => isSilenceEvidence(roster, clock(), reportsArriveMs));
     return asked;
   };
 }

@@ -3,17 +3,18 @@
 import { ArnFormat, Duration, Stack, type StackProps } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
-import type {
-  AgentEventsEnv,
-  ApiEnv,
-  CommandsEnv,
-  FanoutEnv,
-  JobWorkerEnv,
-  MatcherEnv,
-  RollCallEnv,
-  StoreEnv,
-  SweeperEnv,
-  TimersEnv,
+import {
+  type AgentEventsEnv,
+  type ApiEnv,
+  type CommandsEnv,
+  type FanoutEnv,
+  type JobWorkerEnv,
+  type MatcherEnv,
+  type RollCallEnv,
+  reportsArriveSecs,
+  type StoreEnv,
+  type SweeperEnv,
+  type TimersEnv,
 } from '../../shared/api/env.ts';
 import { agentQueueName, updateWorkflowName } from '../../shared/model/names.ts';
 import { grantWide } from '../constructs/acknowledge.ts';
@@ -267,6 +268,7 @@ export class ControlPlaneStack extends Stack {
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
         SWEEPER_FUNCTION: name,
+        REPORTS_ARRIVE_SECS: String(reportsArriveSecs),
       },
       // A round follows a round only while tasks are overdue that it had no time for, and not more than twenty.
       continuesItself: true,

@@ -68,6 +68,8 @@ export const timersEnvSchema = z.object({
   TIMERS_QUEUE_URL: z.string(),
   JOBS_QUEUE_URL: z.string(),
 });
+/** How long reports may still be under way once heartbeats get through again: hidden, retried, asked for anew. */
+export const reportsArriveSecs = 180;
 export const sweeperEnvSchema = z.object({
   ...base,
   MATCHER_QUEUE_URL: z.string(),
@@ -76,6 +78,8 @@ export const sweeperEnvSchema = z.object({
   UPDATE_WORKFLOW_ARN: z.string(),
   /** Its own name: it calls itself when its time is short. */
   SWEEPER_FUNCTION: z.string(),
+  /** No task is given up for its silence so soon after trouble; tests have less time. */
+  REPORTS_ARRIVE_SECS: z.coerce.number().int().min(1).default(reportsArriveSecs),
 });
 export const rollCallEnvSchema = z.object({ ...base, ...identity, HEARTBEAT_QUEUE_URL: z.string() });
 /** Refused commands are put into the dead-letter queue by hand, at the latest at the last of the tries. */

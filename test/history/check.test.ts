@@ -397,6 +397,9 @@ describe('the checker of histories', () => {
     const named = (faults: History['faults']) =>
       check({ ...slow, faults }).filter(({ rule }) => rule === 'deadlines kept').length;
     expect(named([{ ...outage, from: t0, to: t0 + 80_000 }])).toBe(0);
+    // Well again long before, or bad for one agent only.
+    expect(named([{ ...outage, from: t0 - 9000, to: t0 - 5000 }])).toBe(named([]));
+    expect(named([{ kind: 'pause', agentId: 'a', from: t0, to: t0 + 80_000 }])).toBe(named([]));
     expect(named([])).toBeGreaterThan(0);
   });
 

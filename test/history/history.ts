@@ -112,6 +112,8 @@ interface Limits {
   readonly sweepEveryMs: number;
   /** How much later than due something may happen on a machine that is busy and a control plane that fails at times. */
   readonly slackMs: number;
+  /** How long after trouble a silence proves nothing yet, so that nothing is ended for it. */
+  readonly reportsArriveMs: number;
   /** How far apart the times of two functions may be: each takes its own at its start. */
   readonly clockMs: number;
   /** How long the process of a task may outlive it on an agent that is well. */

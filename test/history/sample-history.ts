@@ -240,6 +240,7 @@ export function sampleHistory(): History {
         KILLING: 10_000,
       },
       lostAfterMs: 10_000,
+      reportsArriveMs: 4000,
       sweepEveryMs: 2000,
       slackMs: 3000,
       clockMs: 500,

@@ -4,11 +4,11 @@
 import type { Roster } from '../../model/roster.ts';
 import { defaultRollCall } from './roll-call.ts';
 
-/** How long reports may still be under way once heartbeats get through again: hidden, retried, asked for anew, ms. */
-const arrivalMs = 3 * 60_000;
-
-/** False while silence proves nothing, which is so as well before the first roll call. */
-export function isSilenceEvidence(roster: Roster | undefined, now: number): boolean {
+/**
+ * False while silence proves nothing, which is so as well before the first roll call. `arrivalMs`: how long reports may
+ * still be under way once heartbeats get through again.
+ */
+export function isSilenceEvidence(roster: Roster | undefined, now: number, arrivalMs: number): boolean {
   if (roster === undefined) return false;
   return now - roster.calledAt <= defaultRollCall.lateAfterMs && now - roster.trustedSince >= arrivalMs;
 }

@@ -38,12 +38,14 @@ const timings = { heartbeatMs: 1000, reconcileMs: 3000, killBudgetMs: 5000, regi
 const offer = { cpuMilli: 2000, ramMb: 4096, diskMb: 10_240 };
 const lostAfterMs = 10_000;
 const timeoutSecs = 15;
+const reportsArriveMs = 10_000;
 const sweepEveryMs = 2000;
 
 /** On the embedded stack: everything goes wrong, and what takes minutes elsewhere takes seconds. */
 export async function embeddedChaos(options: ChaosOptions): Promise<ChaosReport> {
   const environment = {
     AGENT_LOST_AFTER_SECS: String(lostAfterMs / 1000),
+    REPORTS_ARRIVE_SECS: String(reportsArriveMs / 1000),
     TASK_TIMEOUTS: transientStates.map((state) => `${state}=${timeoutSecs}`).join(),
   };
   const controlPlane = await startControlPlane({ stacks: [eventsStack], environment });
@@ -149,6 +151,7 @@ function known(agentIds: readonly string[], isQuick: boolean): Pick<History, 'li
         transientStates.map((state) => [state, timeoutMs]),
       ) as History['limits']['timeoutsMs'],
       lostAfterMs: isQuick ? lostAfterMs : 90_000,
+      reportsArriveMs: isQuick ? reportsArriveMs : 180_000,
       sweepEveryMs: isQuick ? sweepEveryMs : 60_000,
       slackMs: 30_000,
       clockMs: 5000,

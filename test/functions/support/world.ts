@@ -30,7 +30,7 @@ import { processTimers } from '../../../functions/timers/process-timers.ts';
 import type { UpdaterDeps } from '../../../functions/updater/deps.ts';
 import { createInstanceReader } from '../../../functions/updater/read-instances.ts';
 import { wakeUpdate } from '../../../functions/updater/wake-update.ts';
-import { defaultBacklogLimit } from '../../../shared/api/env.ts';
+import { defaultBacklogLimit, reportsArriveSecs } from '../../../shared/api/env.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
 import { defaultFlapping, type FlappingSettings } from '../../../shared/domain/task/flapping.ts';
 import { defaultHistory } from '../../../shared/domain/task/history.ts';
@@ -276,6 +276,7 @@ export async function createWorld({
         {
           store: { ...store, ...over },
           shards: dueShards,
+          reportsArriveMs: reportsArriveSecs * 1000,
           messages,
           matcherQueueUrl: queues.matcher,
           ...queueUrls,

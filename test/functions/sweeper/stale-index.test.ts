@@ -51,6 +51,7 @@ async function sweepAll(over: Partial<Store> = {}) {
     random: () => 0.5,
     log: new FakeLog(),
     evidence: async () => true,
+    reportsArriveMs: 0,
     aside: () => undefined,
   };
   const shards = Array.from({ length: dueShards }, (_, shard) => shard);

@@ -1,7 +1,6 @@
 // Where tasks are at the same time: one live task per instance, of the newest generation; no agent beyond what it
 // offered; no state that should pass beyond its deadline.
 import type { TransientState } from '../../../shared/model/task-timeouts.ts';
-import { awayMs } from '../away.ts';
 import type { History, Violation } from '../history.ts';
 import { endOf, placementOf, startOf, type Timeline } from '../timelines.ts';
 
@@ -113,21 +112,30 @@ function sum<T>(items: readonly T[], amount: (item: T) => number): number {
 }
 
 /**
- * No state that must pass lasts longer than its deadline, the time between two sweeps and the slack, without the time
- * for which there was nobody to see to it.
+ * No state that must pass lasts longer than its deadline, the time between two sweeps and the slack; unless the control
+ * plane had trouble then, after which it gives reports their time to arrive.
  */
 export function deadlinesKept(history: History, timelines: Timelines): Violation[] {
   const { limits, to: end } = history;
-  const allowed = limits.sweepEveryMs + limits.slackMs;
   return [...timelines.values()].flatMap(({ taskId, steps }) =>
     steps.flatMap(({ state, at }, index) => {
       const timeoutMs = limits.timeoutsMs[state as TransientState] as number | undefined;
       if (timeoutMs === undefined) return [];
+      const dueAt = overAt(history, at + timeoutMs);
       const next = steps[index + 1]?.at ?? end;
-      const lastedMs = next - at - awayMs(history, at, next);
-      if (lastedMs <= timeoutMs + allowed) return [];
-      const message = `was ${state} for ${lastedMs} ms; ${timeoutMs} ms are allowed, and ${allowed} ms to notice`;
+      if (next <= dueAt) return [];
+      const message = `was ${state} for ${next - at} ms; ${timeoutMs} ms are allowed, and ${dueAt - at - timeoutMs} ms to notice`;
       return [{ rule: 'deadlines kept', about: taskId, message }];
     }),
   );
+}
+
+/** When that whose time is up at `dueAt` has been noticed by a control plane that had no trouble for long enough. */
+function overAt({ faults, limits }: History, dueAt: number): number {
+  const noticedMs = limits.sweepEveryMs + limits.slackMs;
+  const troubles = faults.filter(({ agentId }) => agentId === undefined).toSorted((a, b) => a.from - b.from);
+  let due = dueAt;
+  for (const { from, to } of troubles)
+    if (from <= due + noticedMs) due = Math.max(due, to + limits.reportsArriveMs);
+  return due + noticedMs;
 }
