@@ -99,7 +99,7 @@ export function renderShrunk({ scenario, only, result, runs }: Shrunk): string {
     ...result.faults
       .filter(({ strike }) => strike === undefined)
       .map(({ number, kind, site }) => `  fault #${number} ${kind} at ${site}`),
-    `last ${linesShown} of ${result.lines.length} lines:`,
+    `last ${Math.min(linesShown, result.lines.length)} of ${result.lines.length} lines:`,
     ...result.lines.slice(-linesShown).map((line) => `  ${line.slice(0, 240)}`),
   ].join('\n');
 }

@@ -11,6 +11,7 @@ export interface Shrunk {
 }
 
 const mostRuns = 250;
+const shortestMs = 10_000;
 
 export async function shrink(failed: RunResult): Promise<Shrunk> {
   let best = { scenario: failed.scenario, only: drawn(failed), result: failed };
@@ -34,9 +35,8 @@ export async function shrink(failed: RunResult): Promise<Shrunk> {
     const withoutStrikes = await fewer(strikes, (kept) =>
       attempt({ ...best.scenario, strikes: [...kept] }, best.only),
     );
-    const shorter = await attempt(
-      { ...best.scenario, calmAt: Math.floor(best.scenario.calmAt / 2) },
-      best.only,
+    const shorter = await sooner(best.scenario.calmAt, (calmAt) =>
+      attempt({ ...best.scenario, calmAt }, best.only),
     );
     progress ||= withFewer || withoutStrikes || shorter;
   }
@@ -47,6 +47,11 @@ export async function shrink(failed: RunResult): Promise<Shrunk> {
 /** Numbers of the faults that struck by chance. */
 function drawn({ faults }: RunResult): Set<number> {
   return new Set(faults.flatMap(({ number, strike }) => (strike ? [] : [number])));
+}
+
+/** Half the time, if that is still some; less tells nobody anything. */
+async function sooner(ms: number, attempt: (ms: number) => Promise<boolean>): Promise<boolean> {
+  return ms >= shortestMs && (await attempt(Math.floor(ms / 2)));
 }
 
 /** Leaves out halves, quarters, ... single items; true if anything could go. */

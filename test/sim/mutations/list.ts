@@ -1,6 +1,7 @@
 // Faults put into the product on purpose, one at a time: a condition dropped, a step skipped, an order swapped. The
 // simulator must catch each; one it lets pass would be a property nobody checks. What heals by design within a minute
-// (a lost wake-up, a lost kill) is caught by the scenarios in which nothing goes wrong and everything must be prompt.
+// (a lost wake-up, a lost kill) is caught by the scenarios in which nothing goes wrong and everything must be prompt; what
+// shows only when two writes meet, by the directed scenarios, which make them meet (test/sim/directed).
 //
 // Not listed, for they change nothing anybody could see: giving back in `rewrite` of release-resources.ts what is not
 // live any more (`release` of the ledger looks again, by itself, whether the task is live, and answers the same ledger
