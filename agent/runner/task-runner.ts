@@ -44,7 +44,7 @@ interface Trip {
 export class TaskRunner {
   readonly #spec: RunnerSpec;
   readonly #paths: TaskPaths;
-  readonly #census: TaskCensus;
+  #census: TaskCensus;
   readonly #checkpoint: CheckpointWriter;
   readonly #wake = new Wake();
   readonly #stops: (() => void)[] = [];
@@ -128,6 +128,7 @@ export class TaskRunner {
     const { launch, settings } = this.#spec;
     const user = userOf(launch.role, settings);
     createSandbox(this.#paths.sandbox, user);
+    this.#census = new TaskCensus(launch.taskId, user.uid);
     if (settings.cgroupParent !== undefined) {
       this.#cgroup = new TaskCgroup(
         settings.cgroupParent,

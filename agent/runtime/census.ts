@@ -1,7 +1,15 @@
 // Finds every process of one task, also those that left their session or lost their parent: by the sessions the
 // runner started, and by the task id every process inherits in its environment.
 import type { ProcessEntry } from './procfs.ts';
-import { childrenOf, hasInEnvironment, hasProcfs, listProcesses, readProcess, sendSignal } from './procfs.ts';
+import {
+  childrenOf,
+  hasInEnvironment,
+  hasProcfs,
+  listProcesses,
+  readProcess,
+  realUidOf,
+  sendSignal,
+} from './procfs.ts';
 import type { ProcessIdentity } from './spec.ts';
 
 /** Name of the environment variable that marks the processes of a task. */
@@ -19,13 +27,19 @@ const looksToBelieve = 2;
 
 export class TaskCensus {
   readonly #mark: string;
+  readonly #uid: number | undefined;
   readonly #sessions = new Map<number, ProcessIdentity>();
   /** pid -> what was seen of it in the last full look. */
   #seen = new Map<number, Sighting>();
   #members: readonly ProcessEntry[] = [];
 
-  constructor(taskId: string) {
+  /**
+   * `uid`: the task's user, if tasks have different ones. A mark is only believed of that user (and of root, which the
+   * task may have become by a program that lets it): anybody can wear it, and what a stranger uses must not be counted.
+   */
+  constructor(taskId: string, uid?: number) {
     this.#mark = `${taskIdVariable}=${taskId}`;
+    this.#uid = uid;
   }
 
   /** Adds a session started for the task; its leader, alive by now, has the session's number as pid. */
@@ -93,8 +107,14 @@ export class TaskCensus {
     const before = this.#seen.get(entry.pid);
     const isSame = before?.startTicks === entry.startTicks;
     if (before && isSame && (before.isMarked || before.looks >= looksToBelieve)) return before;
-    const isMarked = hasInEnvironment(entry.pid, this.#mark);
+    const isMarked = hasInEnvironment(entry.pid, this.#mark) && this.#isOfUser(entry.pid);
     return { startTicks: entry.startTicks, isMarked, looks: isSame && before ? before.looks + 1 : 1 };
+  }
+
+  #isOfUser(pid: number): boolean {
+    if (this.#uid === undefined) return true;
+    const uid = realUidOf(pid);
+    return uid === this.#uid || uid === 0;
   }
 
   #signalGroups(signal: NodeJS.Signals): number {

@@ -81,6 +81,12 @@ export function hasInEnvironment(pid: number, assignment: string): boolean {
   return text !== undefined && (text.startsWith(`${assignment}\0`) || text.includes(`\0${assignment}\0`));
 }
 
+/** The real user of a process, or undefined if it is gone. */
+export function realUidOf(pid: number): number | undefined {
+  const match = /^Uid:\s+(\d+)/m.exec(readText(`/proc/${pid}/status`) ?? '');
+  return match ? Number(match[1]) : undefined;
+}
+
 /** Proportional memory of a process in bytes (shared pages split among their users), else undefined. */
 export function proportionalBytes(pid: number): number | undefined {
   const match = /^Pss:\s+(\d+) kB/m.exec(readText(`/proc/${pid}/smaps_rollup`) ?? '');

@@ -204,6 +204,37 @@ describe('a hostile task', () => {
     expect(message).toBeDefined();
   });
 
+  it.runIf(isRoot)(
+    "cannot have another role's task ended by wearing its mark and using its memory",
+    async () => {
+      const agent = await startAgent({
+        runAsRole: true,
+        workDir: openDir(),
+        cgroup: false,
+        timings: { memoryPollMs: 20 },
+      });
+      const small = { ramMb: 32, diskMb: 16, cpuMilli: 100 };
+      const victim = {
+        ...launchOf({ processes: [{ name: 'a', cmdline: 'sleep 1000' }], resources: small }),
+        role: alice,
+      };
+      agent.launch(victim);
+      await agent.reported(victim, 'RUNNING');
+      const big = `x=$(head -c 70000000 /dev/zero | tr '\\0' x); echo big; sleep 4; echo end`;
+      const said = await runAs(
+        agent,
+        mallory,
+        `BOREALIS_TASK_ID='${victim.taskId}' bash -c '${big.replaceAll("'", `'"'"'`)}'`,
+      );
+      const states = agent.transport.statusesOf(victim.taskId).map(({ state }) => state);
+      expect(states).toEqual(['STARTING', 'RUNNING']);
+      expect(said).toBe('big\nend\n');
+      expect(processesOf(victim)).toHaveLength(1);
+      agent.kill(victim);
+      await agent.reported(victim, 'KILLED');
+    },
+  );
+
   it('is ended with everything it started, also what left its session and forgot its parents', async () => {
     const agent = await startAgent({ runAsRole: true, workDir: openDir() });
     const task = {
