@@ -8,6 +8,7 @@ import { leastKeptMs } from '../shared/model/job.ts';
 import { heartbeatMs } from '../shared/model/roster.ts';
 import { taskTimeoutsSchema } from '../shared/model/task-timeouts.ts';
 import { type AgentsSettings, agentsSettingRows, readAgentsSettings } from './agents-settings.ts';
+import { largestFleet } from './stacks/roll-call-memory.ts';
 
 export interface Settings {
   /** Names every resource, so that two clusters fit in one account. */
@@ -37,6 +38,8 @@ export interface Settings {
   readonly updateTurns: number;
   /** Tasks of one pool that may wait; beyond that submissions are refused (functions/api/admission.ts). */
   readonly backlogLimit: number;
+  /** Agents the roll call has memory, and so time, for. */
+  readonly fleetSize: number;
   /** Requests a second that each route takes, and each of those routes that bring new work. */
   readonly rates: { readonly api: number; readonly submit: number };
   /** How long CloudWatch keeps what the functions log, days; one of those CloudWatch offers. */
@@ -77,6 +80,7 @@ const known = [
   'updateTurns',
   'taskTimeouts',
   'backlogLimit',
+  'fleetSize',
   'apiRate',
   'submitRate',
   'logRetentionDays',
@@ -145,6 +149,7 @@ export function readSettings(node: Node): Settings {
     keepData: choice(node, 'keepData', ['true', 'false'], 'true') === 'true',
     updateTurns: updateTurns(node),
     backlogLimit: wholeNumber(node, 'backlogLimit', { fallback: defaultBacklogLimit, most: 1_000_000 }),
+    fleetSize: wholeNumber(node, 'fleetSize', { fallback: 2_000, most: largestFleet }),
     rates: {
       api: wholeNumber(node, 'apiRate', { fallback: 2_000, most: 10_000 }),
       submit: wholeNumber(node, 'submitRate', { fallback: 500, most: 10_000 }),

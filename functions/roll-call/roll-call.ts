@@ -28,7 +28,7 @@ import { type SettleDeps, settleBack, settleLost } from './settle.ts';
 export interface RollCallDeps extends SettleDeps, SenderDeps {
   readonly store: SettleDeps['store'] &
     SenderDeps['store'] &
-    Pick<Store, 'getRoster' | 'putRoster' | 'listAgents'>;
+    Pick<Store, 'getRoster' | 'putRoster' | 'listRegistered'>;
   readonly queue: HeartbeatQueue;
   readonly messages: MessagePort;
   readonly queueUrl: string;
@@ -61,10 +61,11 @@ const tries = 3;
 export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): Promise<RollCallReport> {
   const now = deps.clock();
   const roster = await deps.store.getRoster({ isConsistent: true });
-  const registered = isCensusDue(now, roster, deps) ? await takeCensus(now, deps) : undefined;
   // A cluster without agents has nobody to hear: waiting for an empty queue would be most of what it costs.
-  if (roster?.agents.size === 0 && registered?.length === 0) return nobody;
+  if (roster?.agents.size === 0 && (await isNobodyThere(deps))) return nobody;
   const drained = await drainHeartbeats(deps.queue, { startedAt: now, remainingMs, reserveMs }, deps);
+  // After the queue, whose heartbeats would become too many if its time went to anything else.
+  const registered = isCensusDue(now, roster, deps) ? await takeCensus(now, deps) : undefined;
   const undecided = new Set<string>();
   const heartbeats = await believed(drained.heard, undecided, deps);
   const heard = heartbeats.map(({ report: { agentId, tasks }, sentAt }) => {
@@ -90,6 +91,11 @@ export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): 
   return report;
 }
 
+async function isNobodyThere({ store, log }: RollCallDeps): Promise<boolean> {
+  const { items, next } = await store.listRegistered({ limit: 1 }, tellAside(log));
+  return items.length === 0 && next === undefined;
+}
+
 /** Every few minutes, and at first in a process that must know whose heartbeats to believe. */
 function isCensusDue(now: number, roster: Roster | undefined, { identity, owners }: RollCallDeps): boolean {
   if (roster === undefined || roster.agents.size === 0) return true;
@@ -99,7 +105,7 @@ function isCensusDue(now: number, roster: Roster | undefined, { identity, owners
 
 /** Reads every agent's row; so their owners need not be read one by one. */
 async function takeCensus(now: number, deps: RollCallDeps): Promise<Registered[]> {
-  const agents = await listAgents(deps);
+  const agents = await allAgents(deps);
   for (const { agentId, principal } of agents) {
     if (principal !== undefined) deps.owners.set(agentId, { owner: principal, readAt: now });
   }
@@ -135,13 +141,13 @@ async function decide(
   );
 }
 
-async function listAgents({ store, log }: RollCallDeps): Promise<Agent[]> {
+async function allAgents({ store, log }: RollCallDeps): Promise<Agent[]> {
   const agents: Agent[] = [];
   let cursor: string | undefined;
   do {
     const wanted = { limit: censusPage, ...(cursor !== undefined && { cursor }) };
-    const page = await store.listAgents({}, wanted, tellAside(log));
-    agents.push(...page.items.map(({ agent }) => agent));
+    const page = await store.listRegistered(wanted, tellAside(log));
+    agents.push(...page.items);
     cursor = page.next;
   } while (cursor !== undefined);
   return agents;

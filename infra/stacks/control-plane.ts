@@ -26,6 +26,7 @@ import { ServiceFunction } from '../constructs/service-function.ts';
 import { StreamConsumer } from '../constructs/stream-consumer.ts';
 import type { Settings } from '../settings.ts';
 import { UpdateWorkflow } from '../workflows/update-workflow.ts';
+import { rollCallMemoryMb } from './roll-call-memory.ts';
 import type { StateStack } from './state.ts';
 import { commandTries, workTimeout } from './timeouts.ts';
 
@@ -299,8 +300,7 @@ export class ControlPlaneStack extends Stack {
       description:
         'Hears the heartbeats of all agents, declares lost who is silent and takes back who returns.',
       timeout: workTimeout.rollCall,
-      // It mostly waits for the queue.
-      memoryMb: 192,
+      memoryMb: rollCallMemoryMb(settings.fleetSize),
       environment: {
         ...base,
         AGENT_IDENTITY: settings.agentIdentity,

@@ -13,7 +13,14 @@ import {
 } from './connection.ts';
 import { callbackKeyOf, poolsPartition, rolesPartition, suspicionKeyOf } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
-import { getAgent, listAgentShard, listAgents, listDraining, loadPool } from './read/agents.ts';
+import {
+  getAgent,
+  listAgentShard,
+  listAgents,
+  listDraining,
+  listRegistered,
+  loadPool,
+} from './read/agents.ts';
 import { countBacklog } from './read/backlog.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled, tokenUse } from './read/jobs.ts';
 import { getReasons, getRoster, getSuspicion, getSweepLease } from './read/notes.ts';
@@ -139,6 +146,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
       registerAgent(connection, { offer, sessionId, sentAt, principal }),
     bindAgent: (agentId, principal) => bindAgent(connection, agentId, principal),
     getAgent: (agentId) => getAgent(connection, agentId),
+    listRegistered: (page, aside) => listRegistered(connection, page, aside),
     listAgents: (filter, page, aside) => listAgents(connection, filter, page, aside),
     loadPool: (pool, aside) => loadPool(connection, pool, aside),
     listOnAgent: (agentId, aside) => listOnAgent(connection, agentId, aside),

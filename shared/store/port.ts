@@ -317,6 +317,11 @@ export interface Store {
     page: { readonly limit: number; readonly cursor?: string },
     aside?: SetAside,
   ): Promise<Page<AgentWithLedger>>;
+  /** Every agent, without ledgers. */
+  listRegistered(
+    page: { readonly limit: number; readonly cursor?: string },
+    aside?: SetAside,
+  ): Promise<Page<Agent>>;
   /** Every agent of a pool with its ledger, consistent. */
   loadPool(pool: string, aside?: SetAside): Promise<readonly AgentWithLedger[]>;
   /** Tasks on an agent (ASSIGNED .. KILLING), consistent rows found through the by-agent index. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ledgerFromCapacity } from '../../shared/domain/placement/ledger.ts';
+import type { Agent, Offer } from '../../shared/model/agent.ts';
 import type { Roster } from '../../shared/model/roster.ts';
 import {
   assignment,
@@ -177,6 +178,26 @@ export function agentsContract(subject: () => StoreUnderTest): void {
       const all = await list({}, 9);
       expect(new Set(all).size).toBe(all.length);
       expect(all).toEqual(expect.arrayContaining(offers.map(({ agentId }) => agentId)));
+    });
+
+    it('gives every agent once without its ledger, page by page', async () => {
+      const store = subject().store();
+      const offers = Array.from({ length: 40 }, () => makeOffer());
+      for (const offer of offers) await store.registerAgent(offer, 's', t0);
+      const found: Agent[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await store.listRegistered({ limit: 7, ...(cursor !== undefined && { cursor }) });
+        expect(page.items.length).toBeLessThanOrEqual(7);
+        found.push(...page.items);
+        cursor = page.next;
+      } while (cursor !== undefined);
+      const ids = found.map(({ agentId }) => agentId);
+      expect(new Set(ids).size).toBe(ids.length);
+      expect(ids).toEqual(expect.arrayContaining(offers.map(({ agentId }) => agentId)));
+      const [first] = offers as [Offer];
+      const { agent } = await readAgent(store, first.agentId);
+      expect(found.find(({ agentId }) => agentId === first.agentId)).toEqual(agent);
     });
   });
 

@@ -55,6 +55,21 @@ function at(value: unknown, path: string): unknown {
 
 const isDlqPattern = /-dlq(\.fifo)?$/;
 
+describe('the roll call', () => {
+  it('gets memory, and with it processor time, by the size of the fleet', () => {
+    const memoryOf = (from: typeof resources) => {
+      const functions = [...from.values()].filter(({ Type }) => Type === 'AWS::Lambda::Function');
+      const rollCall = functions.find(({ Properties }) =>
+        String(at(Properties, 'FunctionName')).endsWith('-roll-call'),
+      );
+      return at(rollCall?.Properties, 'MemorySize');
+    };
+    expect(memoryOf(resources)).toBe(192);
+    expect(memoryOf(synth({ 'borealis:fleetSize': '10000' }))).toBe(960);
+    expect(memoryOf(synth({ 'borealis:fleetSize': '18000' }))).toBe(1_728);
+  });
+});
+
 describe('queues', () => {
   const queues = properties('AWS::SQS::Queue');
   const nameOf = (queue: unknown): string => String(at(queue, 'QueueName'));
@@ -393,6 +408,7 @@ describe('context', () => {
     ],
     [{ 'borealis:cluster': 'prod-agent' }, '-agent in it is kept for the names of queues'],
     [{ 'borealis:cluster': 'prod-agent-2' }, '-agent in it is kept for the names of queues'],
+    [{ 'borealis:fleetSize': '18001' }, 'borealis:fleetSize must be a whole number from 1 to 18000'],
     [{ 'borealis:backlogLimit': '0' }, 'borealis:backlogLimit must be a whole number from 1 to 1000000'],
     [
       { 'borealis:agentLostAfterSecs': '89' },

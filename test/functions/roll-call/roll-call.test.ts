@@ -323,6 +323,42 @@ it('a cluster without agents is looked at and nothing else', async () => {
   expect(await minute(['a1'])).toMatchObject({ agents: 1, heard: 1 });
 });
 
+describe('the census of agents', () => {
+  it('comes after the queue, whose time it must not take, and reads no ledgers', async () => {
+    await running();
+    world.now += 5 * 60_000;
+    beats.beat(fleet, world.now - 5_000);
+    const order: string[] = [];
+    const receive = beats.receive.bind(beats);
+    beats.receive = () => {
+      order.push('queue');
+      return receive();
+    };
+    const never = () => Promise.reject(new Error('not asked'));
+    const over: Partial<Store> = {
+      listAgents: never,
+      loadPool: never,
+      getAgent: never,
+      listRegistered: (...page) => {
+        order.push('census');
+        return world.store.listRegistered(...page);
+      },
+    };
+    expect(await call(over, 55_000, 'none')).toMatchObject({ heard: 4, agents: 4 });
+    expect(order.at(-1)).toBe('census');
+    expect(order.indexOf('census')).toBeGreaterThan(order.lastIndexOf('queue'));
+  });
+
+  it('is not waited for where nobody is: one look and no waiting for the queue', async () => {
+    await call();
+    const never = () => Promise.reject(new Error('not asked'));
+    beats.receive = never;
+    expect(await call()).toMatchObject({ agents: 0, heard: 0 });
+    await world.report([registration('a1')]);
+    await expect(call()).rejects.toThrow('not asked');
+  });
+});
+
 describe('heartbeats of others', () => {
   it('in the name of a dead agent do not keep it alive', async () => {
     await world.report(
@@ -355,7 +391,7 @@ describe('heartbeats of others', () => {
     beats.put({ v: 1, kind: 'heartbeat', agentId: 'new', sessionId: 's', sentAt: 1 }, world.now, 'AROA:new');
     const down = {
       getAgent: () => Promise.reject(new Error('down')),
-      listAgents: async () => ({ items: [] }),
+      listRegistered: async () => ({ items: [] }),
     };
     expect(await call(down, 55_000, 'bound')).toMatchObject({ heard: 0 });
     beats.reappear();
