@@ -77,7 +77,7 @@ async function readEnds(
     const active = tasks.findLast(({ state }) => isActive(state));
     if (active) return { active };
     if (isUnread) return undefined;
-    for (const { state, at } of lastTasks(tasks)) {
+    for (const { state, at } of lastTasks(tasks, job.createdAt)) {
       ends[state]++;
       ends.endedAt = Math.max(ends.endedAt, at);
     }

@@ -22,15 +22,22 @@ const ends: Readonly<Partial<Record<Task['state'], End>>> = {
   LOST: 'lost',
 };
 
-/** The last generation of each instance among the tasks, if it has ended: how, and when (epoch ms). */
-export function lastTasks(tasks: readonly Task[]): { readonly state: End; readonly at: number }[] {
+/**
+ * The last generation of each instance among the tasks, if it has ended: how, and when (epoch ms). What had ended when
+ * the job was submitted (`since`) belongs to an earlier submission, which may have had more instances.
+ */
+export function lastTasks(
+  tasks: readonly Task[],
+  since: number,
+): { readonly state: End; readonly at: number }[] {
   const newest = new Map<number, Task>();
   for (const task of tasks) {
     if ((newest.get(task.instance)?.generation ?? 0) < task.generation) newest.set(task.instance, task);
   }
   return [...newest.values()].flatMap(({ state, events, createdAt }) => {
     const end = ends[state];
-    return end === undefined ? [] : [{ state: end, at: events.at(-1)?.at ?? createdAt }];
+    const at = events.at(-1)?.at ?? createdAt;
+    return end === undefined || at < since ? [] : [{ state: end, at }];
   });
 }
 

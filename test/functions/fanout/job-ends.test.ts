@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createJobEnds, type JobEnds } from '../../../functions/fanout/job-ends.ts';
 import { eventDetailSchemas } from '../../../shared/model/events.ts';
 import type { Job } from '../../../shared/model/job.ts';
+import type { Task } from '../../../shared/model/task.ts';
 import { makeJob, makeTask, step, t0 } from '../../contract/fixtures.ts';
 
 type State = ReturnType<typeof makeTask>['state'];
@@ -92,6 +93,22 @@ describe('a job has ended', () => {
       outcome: 'killed',
       instances: { finished: 0, failed: 0, killed: 0, lost: 0 },
       at: new Date(job.updatedAt).toISOString(),
+    });
+  });
+
+  it('by the tasks of its last submission; what an earlier one left is not its own', async () => {
+    job = { ...job, createdAt: t0 + 500_000, updatedAt: t0 + 500_000, instanceSpan: 3 };
+    add(2, 'FAILED');
+    add(0, 'KILLED');
+    add(1, 'FAILED');
+    add(1, 'FINISHED', 2);
+    const own = tasks.length - 1;
+    const end = job.createdAt + 9_000;
+    tasks[own] = { ...(tasks[own] as Task), events: [{ state: 'FINISHED', at: end }] };
+    expect(await ends.check(job)).toMatchObject({
+      outcome: 'succeeded',
+      instances: { finished: 1, failed: 0, killed: 0, lost: 0 },
+      at: new Date(end).toISOString(),
     });
   });
 
