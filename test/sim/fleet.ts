@@ -155,7 +155,7 @@ class FleetRun {
     for (let index = 0; index < agents; index++) world.addAgent(offerOf(index), 0).boot();
     await this.#until(world.scheduler.now + 30_000);
     for (const job of jobsFor(agents)) {
-      world.callApi('POST', `/jobs/${jobPath(job)}`, job, (answer) => {
+      world.callApi({ method: 'POST', path: `/jobs/${jobPath(job)}`, body: job }, (answer) => {
         if (answer?.status !== 201 && answer?.status !== 202)
           this.#monitor.violation ??= new Violation(`a job is refused: ${JSON.stringify(answer)}`);
       });
@@ -180,7 +180,7 @@ class FleetRun {
     const world = this.#world;
     const { scheduler } = world;
     const returnedAt = scheduler.now;
-    world.callApi('POST', `/jobs/${jobPath(newJob)}`, newJob, () => {});
+    world.callApi({ method: 'POST', path: `/jobs/${jobPath(newJob)}`, body: newJob }, () => {});
     const seconds = () => Math.round((scheduler.now - returnedAt) / 1000);
     const note = (name: keyof typeof times, isSo: boolean) => {
       if (isSo && times[name] < 0) times[name] = seconds();

@@ -1,5 +1,7 @@
 // One run of one scenario: act, let faults strike, let calm return, and ask whether everything came right.
 import { isRolling } from '../../shared/domain/update/status-machine.ts';
+import { countInstances } from '../../shared/model/instance-ranges.ts';
+import type { JobSubmission } from '../../shared/model/job.ts';
 import { jobPath } from '../../shared/model/job-key.ts';
 import { FollowedMachines, type GiveWay } from './checks/followed.ts';
 import { keptForever } from './checks/history.ts';
@@ -76,7 +78,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions = {}):
     ...(history && { history }),
     maxLatencyMs: scenario.maxLatencyMs,
     // An entry that the matcher misses waits for the next wake-up, which may be the sweep's.
-    maxLagMs: scenario.kind === 'drain' || isFaultless(scenario) ? 0 : 20,
+    maxLagMs: scenario.kind === 'drain' || scenario.kind === 'calm' || isFaultless(scenario) ? 0 : 20,
     timings: { heartbeatMs: 40_000, registerMs: 600_000, reconcileMs: 30_000 },
     keepsHeartbeats: !isSevere(scenario),
     onUnhandled: (error) => {
@@ -122,6 +124,7 @@ class Run {
   readonly #monitor: Monitor;
   readonly #calmAt: number;
   readonly #random: Random;
+  #requests = 0;
   readonly #resumed = new Map<string, number>();
   /** Since when each update that acts has had no execution. */
   readonly #undriven = new Map<string, number>();
@@ -140,6 +143,8 @@ class Run {
     for (const { at, action } of this.#scenario.steps) scheduler.at(beginning + at, () => this.act(action));
     scheduler.at(this.#calmAt, () => this.#calm());
     this.#expect();
+    for (const [index, job] of this.#scenario.jobs.entries())
+      this.#monitor.mostInstances.set(jobPath(job), mostInstances(this.#scenario, index, job));
     try {
       await this.#until(this.#calmAt);
       await this.#settle();
@@ -285,6 +290,7 @@ class Run {
         break;
       }
       case 'undrain':
+        this.#monitor.undrained.add(`a${action.agent}`);
         this.#post(`/agents/a${action.agent}/undrain`, {});
         break;
       case 'updateCall': {
@@ -428,9 +434,9 @@ class Run {
     }
   }
 
-  /** A client that repeats its request until it has a definite answer. */
-  #post(path: string, body: unknown, tries = 1): void {
-    this.#world.callApi('POST', path, body, (answer) => {
+  /** A client that repeats its request, with the same token, until it has a definite answer. */
+  #post(path: string, body: unknown, token = `request-${++this.#requests}`, tries = 1): void {
+    this.#world.callApi({ method: 'POST', path, body, token }, (answer) => {
       const isDefinite = answer !== undefined && answer.status < 500 && answer.status !== 429;
       this.#world.trace.note(
         `answer ${answer?.status ?? 'none'}`,
@@ -438,11 +444,30 @@ class Run {
       );
       if (!isDefinite && tries < 50) {
         this.#world.scheduler.after(Math.min(20_000, 500 * 2 ** tries), () =>
-          this.#post(path, body, tries + 1),
+          this.#post(path, body, token, tries + 1),
         );
       }
     });
   }
+}
+
+/** As many instances as a job may come to have by all that is asked for in a run. */
+function mostInstances({ steps, strikes = [] }: Scenario, index: number, submission: JobSubmission): number {
+  const sizeOf = ({ configs }: Pick<JobSubmission, 'configs'>) =>
+    countInstances(configs.flatMap(({ instances }) => instances));
+  const actions = [
+    ...steps.map(({ action }) => action),
+    ...strikes.flatMap(({ meanwhile = [] }) => meanwhile),
+  ];
+  let [largest, added] = [sizeOf(submission), 0];
+  for (const action of actions) {
+    if (!('job' in action) || action.job !== index) continue;
+    if (action.kind === 'add') added += action.count;
+    if (action.kind !== 'update') continue;
+    if (action.change.kind === 'add') added += action.change.count;
+    if (action.change.kind === 'replace') largest = Math.max(largest, sizeOf(action.change));
+  }
+  return largest + added;
 }
 
 /** Of what the sweep logs when it finds an update that nobody drives. */

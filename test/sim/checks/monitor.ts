@@ -2,6 +2,7 @@
 // specification does not know, no end that is not the end, one live task per instance and it is of the newest
 // generation, no agent over its capacity, ledgers that add up, no task that runs in two places.
 
+import { desiredCount } from '../../../shared/domain/job/desired.ts';
 import type { MachineState } from '../../../shared/domain/task/transitions.ts';
 import { canonicalJson } from '../../../shared/lib/hash.ts';
 import type { Agent } from '../../../shared/model/agent.ts';
@@ -16,6 +17,7 @@ import { decodeTask } from '../../../shared/store/codec/task-row.ts';
 import { agentPrefix, ledgerPrefix, taskPrefix } from '../../../shared/store/keys.ts';
 import { specified } from '../../shared/domain/task/specified-table.ts';
 import type { ItemChange } from '../model/memory-dynamo.ts';
+import { backlogLimit } from '../world/functions.ts';
 import { AgentBooks, isEmptied } from './agent-books.ts';
 import { configPrefix, HistoryChecks, type HistoryRules } from './history.ts';
 import { UpdateChecks } from './updates.ts';
@@ -30,6 +32,9 @@ interface Touched {
   readonly jobs: Set<string>;
   readonly agents: Set<string>;
 }
+
+/** Whoever counts what waits may see it so late, ms. */
+const backlogKnownMs = 60_000;
 
 export class Monitor {
   readonly tasks = new Map<string, Task>();
@@ -52,6 +57,10 @@ export class Monitor {
   readonly #running = new Map<string, string>();
   /** Jobs whose users asked for ends, and agents to whose machine something was done. */
   readonly excused = new Set<string>();
+  /** Instances of each job by all that users ask for together. */
+  readonly mostInstances = new Map<string, number>();
+  /** Agents that users took back into use. */
+  readonly undrained = new Set<string>();
   /** Agents whose id another machine used as well. */
   readonly twinned = new Set<string>();
   /** Ends of running tasks that nobody asked for are violations. */
@@ -119,7 +128,8 @@ export class Monitor {
   }
 
   #rowChanged(change: ItemChange, touched: Touched): void {
-    const { pk, sk, after } = change;
+    const { pk, sk, before, after } = change;
+    if (pk.startsWith('TOKEN#') && before && after) throw new Violation(`${pk} was carried out twice`);
     if (pk.startsWith(taskPrefix)) this.#taskRow(change, touched);
     else if (pk.startsWith('ROLE#')) this.#jobRow(change, touched);
     else if (pk.startsWith(configPrefix)) this.history.configChanged(pk, sk, after !== undefined, this.jobs);
@@ -145,6 +155,7 @@ export class Monitor {
     const [old, job] = [before && decodeJob(before), after && decodeJob(after)];
     const path = jobPath((job ?? old) as Job);
     touched.jobs.add(path);
+    if (job) this.#checkAsked(this.jobs.get(path), job);
     if (job) this.jobs.set(path, job);
     else this.jobs.delete(path);
     if (!job) this.history.jobRemoved(old as Job, isExpiry);
@@ -155,9 +166,26 @@ export class Monitor {
     }
   }
 
+  /** No more than was asked for, each request counted once; and no more work while too much waits already. */
+  #checkAsked(old: Job | undefined, fresh: Job): void {
+    const count = desiredCount(fresh);
+    const most = this.mostInstances.get(jobPath(fresh)) ?? Number.POSITIVE_INFINITY;
+    if (count > most)
+      throw new Violation(`job ${jobPath(fresh)} has ${count} instances, ${most} were asked for`);
+    if (fresh.updateId !== undefined || count <= (old ? desiredCount(old) : 0)) return;
+    const since = Date.now() - backlogKnownMs;
+    const waiting = [...this.tasks.values()].filter(
+      ({ state, events }) => state === 'PENDING' && (events.at(-1)?.at ?? since) < since,
+    );
+    if (waiting.length > backlogLimit)
+      throw new Violation(`job ${jobPath(fresh)} is taken on while ${waiting.length} tasks wait`);
+  }
+
   #agentRow(agent: Agent, touched: Touched): void {
     const { agentId, lostAt } = agent;
-    this.#books(agentId).agentChanged(agent);
+    const books = this.#books(agentId);
+    this.#checkUse(books.agent, agent);
+    books.agentChanged(agent);
     touched.agents.add(agentId);
     if (lostAt === undefined) return;
     this.lost.add(agentId);
@@ -232,6 +260,12 @@ export class Monitor {
     throw new Violation(
       `${old.taskId} was ${old.state}, runs, and became ${fresh?.state ?? 'nothing'} without a reason`,
     );
+  }
+
+  /** Whatever is written of an agent that is emptied, it stays out of use until a user says otherwise. */
+  #checkUse(old: Agent | undefined, fresh: Agent): void {
+    if (!old || !isEmptied(old) || isEmptied(fresh) || this.undrained.has(fresh.agentId)) return;
+    throw new Violation(`${fresh.agentId} was ${old.mode} and is in use again, which nobody asked for`);
   }
 
   /** Nothing new arrives on an agent that is not in use; what leaves it leaves within the job's budget. */

@@ -7,6 +7,7 @@ import { machines } from './machines.ts';
 import { races } from './races.ts';
 import { updateStatuses } from './update-statuses.ts';
 import { updates } from './updates.ts';
+import { upkeep } from './upkeep.ts';
 
 export const directed: readonly DirectedScenario[] = [
   ...races,
@@ -15,4 +16,5 @@ export const directed: readonly DirectedScenario[] = [
   ...ends,
   ...updateStatuses,
   ...history,
+  ...upkeep,
 ];

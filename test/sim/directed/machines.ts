@@ -2,6 +2,10 @@
 import { agents, at, type DirectedScenario, directedScenario, jobOf, taskOf } from './build.ts';
 
 const service = jobOf('service', 2, taskOf({}));
+const processor = { cpuMilli: 1_000, ramMb: 64, diskMb: 16, gpus: 0, gpuMilli: 0, gpuModels: [], ports: [] };
+const long = jobOf('long', 3, taskOf({}, { resources: processor }));
+const short = jobOf('short', 1, taskOf({ run: 10_000 }, { resources: processor, service: false }));
+const next = jobOf('next', 1, taskOf({}, { resources: processor }));
 
 export const machines: readonly DirectedScenario[] = [
   directedScenario({
@@ -13,5 +17,26 @@ export const machines: readonly DirectedScenario[] = [
       at(20_000, { kind: 'twin', agent: 0, forMs: 300_000 }),
     ],
     calmAt: 360_000,
+  }),
+  directedScenario({
+    name: 'the room of a task that has ended is long in coming free, and another task waits for it',
+    kind: 'calm',
+    agents: agents(1),
+    jobs: [long, short, next],
+    steps: [
+      at(4_000, { kind: 'submit', job: long }),
+      at(4_500, { kind: 'submit', job: short }),
+      at(6_000, { kind: 'submit', job: next }),
+    ],
+    strikes: [{ site: 'fanout Update', about: 'L#a0', kind: 'hold', forMs: 3_000 }],
+  }),
+  directedScenario({
+    name: 'an agent that is empty registers again',
+    jobs: [service],
+    steps: [
+      at(4_000, { kind: 'submit', job: service }),
+      at(10_000, { kind: 'drain', agent: 0, deadlineSecs: 10, percentage: 0, settledSecs: 0 }),
+      at(70_000, { kind: 'agentCrash', agent: 0, forMs: 2_000 }),
+    ],
   }),
 ];

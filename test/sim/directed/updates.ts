@@ -33,6 +33,20 @@ export const updates: readonly DirectedScenario[] = [
     ],
   }),
   directedScenario({
+    name: 'a user kills an instance of a job whose update is about to begin',
+    jobs: [slow],
+    steps: [at(2_000, { kind: 'submit', job: slow }), at(20_000, replaceAll)],
+    strikes: [
+      {
+        site: 'api TransactWrite',
+        about: 'UPDATE#',
+        kind: 'hold',
+        meanwhile: [{ kind: 'kill', job: 0, instances: [2, 2] }],
+        until: { site: 'api TransactWrite', about: 'JOB#prod/slow' },
+      },
+    ],
+  }),
+  directedScenario({
     name: 'the execution of an update is stopped',
     jobs: [slow],
     steps: [

@@ -42,7 +42,7 @@ export interface StreamEntry {
 
 export interface MemoryDynamoOptions {
   readonly now: () => number;
-  readonly indexLagMs?: () => number;
+  readonly indexLagMs?: (index: string) => number;
   /** Items one page of a query may look at; DynamoDB's own bound is 1 MB. */
   readonly pageItems?: () => number;
   /** Sees what one request committed, all at once, and the stream entries of it. */

@@ -117,7 +117,7 @@ class Index {
 export interface TableOptions {
   readonly now: () => number;
   /** How long the next change takes to show in the indexes, ms. */
-  readonly lagMs: () => number;
+  readonly lagMs: (index: string) => number;
 }
 
 export class Table {
@@ -142,7 +142,7 @@ export class Table {
     const id = `${pk}\u0000${sk}`;
     for (const index of this.#indexes) {
       if (isEqual(index.project(before), index.project(item))) continue;
-      index.change(id, item, this.#options.now(), this.#options.lagMs());
+      index.change(id, item, this.#options.now(), this.#options.lagMs(index.definition.name));
     }
   }
 

@@ -370,4 +370,59 @@ export const mutations: readonly Mutation[] = [
     find: "if (change === 'removed') effects.push({ kind: 'dropConfigs', key: jobKeyOnly(job) });",
     replace: '',
   },
+  {
+    name: 'an assignment does not look at its tasks',
+    file: `${tx}/assign-tasks.ts`,
+    find: "[stillInState(row.taskId, 'PENDING')]",
+    replace: "[{ text: 'attribute_not_exists(#none)', names: { '#none': 'none' }, values: {} }]",
+  },
+  {
+    name: 'an update begins whatever others did to its job',
+    file: `${tx}/create-update.ts`,
+    find: "ConditionExpression: '#v = :v AND #rv = :rv'",
+    replace: "ConditionExpression: 'attribute_exists(#v) AND attribute_exists(#rv)'",
+  },
+  {
+    name: 'an agent that registers again is in use again',
+    file: `${tx}/register-agent.ts`,
+    find: '...session, ...bound };',
+    replace: "...session, ...bound, mode: 'NONE' };",
+  },
+  {
+    name: "an agent's row is written whatever others wrote",
+    file: `${tx}/agent-item.ts`,
+    find: "'#j = :read'",
+    replace: "'attribute_exists(#j)'",
+  },
+  {
+    name: 'a request that comes again is carried out again',
+    file: 'functions/api/client-token.ts',
+    find: 'return { value, requestHash: contentId(request) };',
+    replace: 'return value === null ? { value, requestHash: contentId(request) } : undefined;',
+  },
+  {
+    name: 'more work is taken on however much waits',
+    file: 'functions/api/admission.ts',
+    find: 'if (counted + taken < limit) continue;',
+    replace: 'if (counted + taken < 100 * limit) continue;',
+  },
+  {
+    name: 'a ledger is set right whatever happened since it was read',
+    file: `${tx}/heal-ledger.ts`,
+    find: "'#v = :read'",
+    replace: "'attribute_exists(#v)'",
+  },
+  {
+    name: 'a leak in a ledger is believed at first sight',
+    file: 'shared/domain/placement/suspect.ts',
+    find: "if (!isOld) return { kind: 'suspect', live: without, since: now };",
+    replace:
+      "if (!isOld) return { kind: 'wrong', ledger: rebuildLedger(agent, ledger, tasks)!, violations };",
+  },
+  {
+    name: 'a leak in a ledger stays',
+    file: 'functions/sweeper/audit-ledgers.ts',
+    find: "if (verdict.kind !== 'wrong') return false;",
+    replace: "if (verdict.kind !== 'none') return false;",
+  },
 ];

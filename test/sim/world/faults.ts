@@ -13,9 +13,10 @@ export const callFaults = [
   'slow',
   'partial',
 ] as const;
-const deliveryFaults = ['duplicate', 'late', 'crash'] as const;
+export const deliveryFaults = ['duplicate', 'late', 'crash'] as const;
 const indexFaults = ['stale'] as const;
 export const netFaults = ['lostRequest', 'lostAnswer', 'late'] as const;
+export const userFaults = ['lostRequest', 'lostAnswer'] as const;
 
 export type FaultClass = 'store' | 'write' | 'queue' | 'delivery' | 'index' | 'net';
 const kindsOf: Readonly<Record<FaultClass, readonly string[]>> = {
@@ -26,6 +27,9 @@ const kindsOf: Readonly<Record<FaultClass, readonly string[]>> = {
   index: indexFaults,
   net: netFaults,
 };
+
+/** What strikes by name only, and where; elsewhere a call can be held. */
+const moreOf: Readonly<Partial<Record<FaultClass, readonly string[]>>> = { delivery: ['drop'], index: [] };
 
 export interface Fault {
   readonly number: number;
@@ -70,9 +74,8 @@ export class Faults {
     const strike = this.#strikes.at(site, describe);
     if (strike) {
       const { kind } = strike;
-      const canWait = group !== 'delivery' && group !== 'index';
-      if (kind === 'hold' ? !canWait : !kinds.includes(kind))
-        throw new Error(`${site} cannot go wrong by ${kind}`);
+      const more = moreOf[group] ?? ['hold'];
+      if (![...kinds, ...more].includes(kind)) throw new Error(`${site} cannot go wrong by ${kind}`);
       const struck = { number, kind, site, at: this.#now(), strike };
       this.injected.push(struck);
       return struck;

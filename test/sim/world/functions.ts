@@ -48,8 +48,11 @@ const workflow = { UPDATE_WORKFLOW_ARN: workflowArn };
 /** So few that executions hand over in the runs of the simulator. */
 const turns = { UPDATE_TURNS_PER_EXECUTION: '4' };
 
+/** More than the scenarios drawn by seed ask for. */
+export const backlogLimit = 200;
+
 const environments = {
-  api: { ...base, ...identity } satisfies ApiEnv,
+  api: { ...base, ...identity, BACKLOG_LIMIT: String(backlogLimit) } satisfies ApiEnv,
   fanout: {
     ...base,
     ...identity,

@@ -70,17 +70,17 @@ export class Services {
         ? 500 + Math.floor(faults.detail(fault) * 25_000)
         : random.between(1, maxLatencyMs);
     return new Promise((resolve, reject) => {
+      const { strike } = fault ?? {};
+      const isHeld = strike?.kind === 'hold';
       const arrive = () => {
         // Whether a request of a process that has died meanwhile was still sent is a matter of luck.
-        if (invocation?.dead && random.chance(0.5)) return;
+        if (invocation?.dead && !isHeld && random.chance(0.5)) return;
         if (this.#isDown(call.service)) {
           this.#settle(invocation, outageAnswerMs, () => reject(unavailable('ServiceUnavailable', 503)));
           return;
         }
         this.#carryOut(invocation, call, fault, { resolve, reject });
       };
-      const { strike } = fault ?? {};
-      const isHeld = strike?.kind === 'hold';
       scheduler.after(latencyMs, () => (isHeld ? strikes.hold(strike, arrive) : arrive()));
     });
   }

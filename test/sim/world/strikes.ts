@@ -1,12 +1,15 @@
 // Faults by name rather than by chance: a directed scenario says which call of which function shall go wrong, or wait
 // until another one has been carried out, so that two things that seldom meet do meet.
 import type { Action } from '../scenario.ts';
-import type { callFaults, netFaults } from './faults.ts';
+import type { callFaults, deliveryFaults, netFaults } from './faults.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** Where something happens. */
 interface Place {
-  /** As faults name it: `matcher TransactWrite` (function and operation), `a0 reports`, `a0 asks`, `intake delivery`. */
+  /**
+   * As faults name it: `matcher TransactWrite` (function and operation), `a0 reports`, `a0 asks`, `intake delivery`,
+   * `stream delivery`, `onagent index`, `users call`.
+   */
   readonly site: string;
   /** Only where the text that the trace shows contains this: keys of a write, the body of a report. */
   readonly about?: string;
@@ -14,10 +17,16 @@ interface Place {
 
 export interface Strike extends Place {
   /**
-   * hold: it waits, as a process that is paused or a packet that is late, and is carried out then. Everything else as if
-   * drawn by chance (faults.ts).
+   * hold: it waits, as a process that is paused or a packet that is late, and is carried out then. drop: records of the
+   * stream are given up. stale: an index shows the change after `forMs`. Everything else as if drawn by chance (faults.ts).
    */
-  readonly kind: 'hold' | (typeof callFaults)[number] | (typeof netFaults)[number] | 'duplicate' | 'crash';
+  readonly kind:
+    | 'hold'
+    | 'drop'
+    | 'stale'
+    | (typeof callFaults)[number]
+    | (typeof netFaults)[number]
+    | (typeof deliveryFaults)[number];
   /** Not before, ms after the beginning. */
   readonly from?: number;
   /** So many that match are let through first. */

@@ -185,7 +185,13 @@ export class StreamConsumer {
       lane.busy = false;
       return;
     }
-    const fault = faults.decide('delivery', 'stream delivery');
+    const fault = faults.decide('delivery', 'stream delivery', undefined, () => batch.map(textOf).join(', '));
+    if (fault?.kind === 'drop') {
+      this.#drop(lane, batch.length);
+      lane.busy = false;
+      this.#arm(lane, random.between(1, 40));
+      return;
+    }
     if (fault?.kind === 'late') {
       scheduler.after(1_000 + Math.floor(faults.detail(fault) * 60_000), () => this.#read(lane));
       return;
@@ -222,6 +228,11 @@ export class StreamConsumer {
     for (const { entry } of lane.records.splice(0, count)) this.dropped.push(entry);
     this.#deps.trace.note('stream records given up', () => String(count));
   }
+}
+
+/** Whose row, and its state if it is a task's. */
+function textOf({ pk, dynamodb }: StreamEntry): string {
+  return `${pk} ${dynamodb.NewImage?.s?.S ?? ''}`;
 }
 
 /** Position of the record to go on from; the batch's length if all is done. */

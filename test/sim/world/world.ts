@@ -19,7 +19,7 @@ import {
   workflowCall,
 } from './clients.ts';
 import { Expiry, type HistorySettings } from './expiry.ts';
-import { type Fault, type FaultPlan, Faults, netFaults } from './faults.ts';
+import { type Fault, type FaultPlan, Faults, netFaults, userFaults } from './faults.ts';
 import { createFunctions, type FunctionName, queueNames, tableNames } from './functions.ts';
 import { type Host, useSources } from './hermetic.ts';
 import { type Container, Lambda } from './lambda.ts';
@@ -63,6 +63,14 @@ export interface WorldOptions {
   readonly onEnded: (agentId: string, taskId: string) => void;
   /** A live process is told to end. */
   readonly onKilled: (agentId: string, taskId: string) => void;
+}
+
+export interface ApiCall {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+  /** By which a repeated request is known. */
+  readonly token?: string;
 }
 
 export interface ApiAnswer {
@@ -143,8 +151,9 @@ export class World {
     const expiry = this.#createExpiry();
     const dynamo = new MemoryDynamo({
       now: () => this.scheduler.now,
-      indexLagMs: () => {
-        const fault = this.faults.decide('index', 'index entry');
+      indexLagMs: (index) => {
+        const fault = this.faults.decide('index', `${index} index`);
+        if (fault?.strike?.forMs !== undefined) return fault.strike.forMs;
         if (fault) return Math.floor(this.faults.detail(fault) ** 3 * 30_000);
         return this.#options.maxLagMs === 0 ? 0 : random.between(0, this.#options.maxLagMs);
       },
@@ -284,7 +293,7 @@ export class World {
   }
 
   /** A call of the HTTP API; `done` gets nothing if no answer came. */
-  callApi(method: string, path: string, body: unknown, done: (answer: ApiAnswer | undefined) => void): void {
+  callApi({ method, path, body, token }: ApiCall, done: (answer: ApiAnswer | undefined) => void): void {
     if (this.outage.functions) {
       this.scheduler.after(1_000, () => done(undefined));
       return;
@@ -293,18 +302,24 @@ export class World {
       this.scheduler.after(20, () => done({ status: 429, body: {} }));
       return;
     }
+    const isUsers = token !== undefined;
+    const fault = isUsers ? this.faults.decide('net', 'users call', userFaults, () => path) : undefined;
+    if (fault?.kind === 'lostRequest') {
+      this.scheduler.after(1_000, () => done(undefined));
+      return;
+    }
     const [rawPath = '', query] = path.split('?');
     const event = {
       version: '2.0',
       rawPath,
       ...(query !== undefined && { queryStringParameters: Object.fromEntries(new URLSearchParams(query)) }),
-      headers: {},
+      headers: token === undefined ? {} : { 'idempotency-key': token },
       body: body === undefined ? undefined : JSON.stringify(body),
       isBase64Encoded: false,
       requestContext: { requestId: 'request', http: { method, path: rawPath } },
     };
     this.lambda.invoke(this.functions.api, event, (outcome) => {
-      if (outcome.kind !== 'returned') return done(undefined);
+      if (outcome.kind !== 'returned' || fault?.kind === 'lostAnswer') return done(undefined);
       const { statusCode = 0, body: text = 'null' } = outcome.value as { statusCode?: number; body?: string };
       done({ status: statusCode, body: JSON.parse(text) });
     });
@@ -337,7 +352,7 @@ export class World {
       if (!agent.isLinked || fault?.kind === 'lostRequest') return;
       this.#afterHold(fault, this.#latency(), () => {
         const path = `/agents/${agent.id}/tasks?session=${agent.sessionId}`;
-        this.callApi('GET', path, undefined, (answer) => {
+        this.callApi({ method: 'GET', path }, (answer) => {
           const lateMs =
             fault?.kind === 'late' ? Math.floor(this.faults.detail(fault) * 14_000) : this.#latency();
           this.scheduler.after(lateMs, () => done(agent.isLinked ? answer : undefined));

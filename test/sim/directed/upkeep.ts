@@ -1,0 +1,65 @@
+// What keeps the tables right when a message is lost for good or an index lags, and bounds what is taken on.
+import type { Strike } from '../world/strikes.ts';
+import { agents, at, type DirectedScenario, directedScenario, jobOf, taskOf } from './build.ts';
+
+const service = jobOf('service', 2, taskOf({}));
+const many = jobOf('many', 202, taskOf({}));
+const more = jobOf('more', 1, taskOf({}));
+
+/** The record of the only task that was killed is given up, and with it the release of its room. */
+const lostRelease: Strike = { site: 'stream delivery', about: '/service#0 KILLED', kind: 'drop' };
+
+const killOne = [
+  at(5_000, { kind: 'submit', job: service }),
+  at(20_000, { kind: 'kill', job: 0, instances: [1, 1] }),
+] as const;
+
+export const upkeep: readonly DirectedScenario[] = [
+  directedScenario({
+    name: 'a release is lost for good',
+    agents: agents(1),
+    jobs: [service],
+    steps: killOne,
+    strikes: [lostRelease],
+  }),
+  directedScenario({
+    name: 'a task is assigned just when the ledger of its agent is set right',
+    agents: agents(1),
+    jobs: [service],
+    steps: killOne,
+    strikes: [
+      lostRelease,
+      {
+        site: 'sweeper TransactWrite',
+        about: 'L#a0',
+        kind: 'hold',
+        meanwhile: [{ kind: 'add', job: 0, count: 1 }],
+        until: { site: 'matcher TransactWrite', about: 'L#a0' },
+      },
+    ],
+  }),
+  directedScenario({
+    name: 'the ledger of an agent is audited before the index shows a task that was just assigned to it',
+    agents: agents(1),
+    jobs: [service],
+    // Each agent has its minute; that of a0 is the fourth.
+    steps: [at(238_000, { kind: 'submit', job: service })],
+    strikes: [
+      { site: 'onagent index', kind: 'stale', forMs: 10_000 },
+      { site: 'onagent index', kind: 'stale', forMs: 10_000 },
+    ],
+    calmAt: 300_000,
+  }),
+  directedScenario({
+    name: 'an answer is lost and the request comes again',
+    jobs: [service],
+    steps: [at(5_000, { kind: 'submit', job: service }), at(20_000, { kind: 'add', job: 0, count: 1 })],
+    strikes: [{ site: 'users call', about: '/instances', kind: 'lostAnswer' }],
+  }),
+  directedScenario({
+    name: 'more is submitted while too much waits',
+    agents: [],
+    jobs: [many, more],
+    steps: [at(2_000, { kind: 'submit', job: many }), at(90_000, { kind: 'submit', job: more })],
+  }),
+];
