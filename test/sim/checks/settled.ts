@@ -5,6 +5,7 @@ import { containsInstance } from '../../../shared/model/instance-ranges.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import { jobPath, liveId } from '../../../shared/model/job-key.ts';
 import { isActive, isOnAgent, type Task } from '../../../shared/model/task.ts';
+import { isTerminalUpdate } from '../../../shared/model/update.ts';
 import { jobKeyOf } from '../../../shared/store/keys.ts';
 import { ttlAttribute } from '../../../shared/store/tables.ts';
 import { tableNames } from '../world/functions.ts';
@@ -59,6 +60,7 @@ export function unsettled(world: World, monitor: Monitor): string[] {
   const { now } = world.scheduler;
   for (const { updateId, status } of monitor.updates.active())
     problems.push(`update ${updateId} is still ${status}`);
+  problems.push(...executionProblems(world, monitor));
   const tasks = [...monitor.tasks.values()];
   const byJob = Map.groupBy(tasks, (task) => jobPath(task));
   for (const job of monitor.jobs.values()) {
@@ -70,6 +72,16 @@ export function unsettled(world: World, monitor: Monitor): string[] {
   problems.push(...agentProblems(world, monitor));
   problems.push(...placementProblems(tasks, world, monitor, patienceMs));
   return problems;
+}
+
+/** An execution ends with its update. One started by hand takes over what another waits for, which then waits in vain. */
+function executionProblems({ workflows, scheduler }: World, { updates }: Monitor): string[] {
+  if (workflows.hasStrays) return [];
+  return workflows.running().flatMap((name) => {
+    const { update } = updates.books.get(name.slice(0, name.lastIndexOf('-')))?.stored ?? {};
+    const isOver = update && isTerminalUpdate(update.status) && scheduler.now - update.updatedAt > patienceMs;
+    return isOver ? [`execution ${name} goes on though its update is ${update.status}`] : [];
+  });
 }
 
 function jobProblems(job: Job, tasks: readonly Task[], monitor: Monitor): string[] {

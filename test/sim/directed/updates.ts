@@ -47,6 +47,19 @@ export const updates: readonly DirectedScenario[] = [
     ],
   }),
   directedScenario({
+    name: 'what an execution waited with is forgotten when it already waits with something else',
+    jobs: [slow],
+    steps: [at(2_000, { kind: 'submit', job: slow }), at(20_000, replaceAll)],
+    strikes: [
+      {
+        site: 'jobWorker Delete',
+        about: 'CALLBACK#',
+        kind: 'hold',
+        until: { site: 'jobWorker Put', about: 'CALLBACK#' },
+      },
+    ],
+  }),
+  directedScenario({
     name: 'the execution of an update is stopped',
     jobs: [slow],
     steps: [

@@ -425,4 +425,10 @@ export const mutations: readonly Mutation[] = [
     find: "if (verdict.kind !== 'wrong') return false;",
     replace: "if (verdict.kind !== 'none') return false;",
   },
+  {
+    name: 'what an execution waits with is forgotten whatever it is by now',
+    file: `${tx}/drop-callback.ts`,
+    find: "'#token = :token'",
+    replace: "'attribute_exists(#token)'",
+  },
 ];

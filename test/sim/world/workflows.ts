@@ -56,6 +56,11 @@ export class Workflows {
     return sum;
   }
 
+  /** Has anybody started one by hand? */
+  get hasStrays(): boolean {
+    return this.#strays > 0;
+  }
+
   /** Names of those that run. */
   running(): string[] {
     return [...this.#executions.values()]
