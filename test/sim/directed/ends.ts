@@ -160,7 +160,7 @@ const partitioned: readonly Case[] = [
       reaches: ['RUNNING>PARTITIONED', `PARTITIONED>${state}`, `${state}>LOST`],
       behaviour: { start: 0 },
       more: waits,
-      actions: [split, [3 * minuteMs, action]],
+      actions: [split, [3 * minuteMs + 10_000, action]],
       calmAt: 6 * minuteMs,
     }),
   ),
