@@ -1,12 +1,18 @@
 // A task that attacks its agent, both run as they are in production: the agent as root, tasks as users of their roles. On a
 // machine where the tests are not root the documented other case is asserted: everything is one user.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { taskPaths } from '../../agent/runtime/layout.ts';
 import type { TaskLaunch } from '../../shared/model/protocol.ts';
-import { type AgentFixture, processesOf, startAgent, temporaryDir } from './fakes/agent-fixture.ts';
+import {
+  type AgentFixture,
+  processesOf,
+  readIfThere,
+  startAgent,
+  temporaryDir,
+} from './fakes/agent-fixture.ts';
 import { launchOf } from './fakes/launches.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -165,44 +171,60 @@ describe('a hostile task', () => {
     expect(execFileSync('ls', ['-A', outside], { encoding: 'utf8' })).toBe('');
   });
 
-  it('cannot have a file of others overwritten by the count of what was rotated', async () => {
-    const dir = openDir();
-    const target = join(dir, 'precious');
-    writeFileSync(target, 'precious', { mode: 0o644 });
-    const agent = await startAgent({ runAsRole: true, workDir: openDir() });
-    const plant = `mkdir -p .logs2/second/0; ln -s ${target} .logs2/second/0/stdout.rotated; mv .logs .old; mv .logs2 .logs`;
-    const task = {
-      ...launchOf({
-        processes: [
-          { name: 'first', cmdline: plant },
-          { name: 'second', cmdline: `${mib}; sleep 1`, ...rotating },
-        ],
-        ordering: [['first', 'second']],
-      }),
-      role: mallory,
-    };
-    agent.launch(task);
-    await ended(agent, task);
-    expect(readFileSync(target, 'utf8')).toBe('precious');
-  });
+  it.each([
+    ['a link', 'ln -s', 0o644],
+    // Linux only lets a user give a second name to what that user may write.
+    ['a second name', 'ln', 0o666],
+  ])(
+    'cannot have a file overwritten by the count of what was rotated through %s of it',
+    async (_what, ln, mode) => {
+      const dir = openDir();
+      const target = join(dir, 'precious');
+      writeFileSync(target, 'precious');
+      chmodSync(target, mode);
+      const agent = await startAgent({ runAsRole: true, workDir: openDir() });
+      const plant = `mkdir -p .logs2/second/0 && ${ln} ${target} .logs2/second/0/stdout.rotated && touch planted; mv .logs .old; mv .logs2 .logs`;
+      const task = {
+        ...launchOf({
+          processes: [
+            { name: 'first', cmdline: plant },
+            { name: 'second', cmdline: `${mib}; sleep 1`, ...rotating },
+          ],
+          ordering: [['first', 'second']],
+        }),
+        role: mallory,
+      };
+      agent.launch(task);
+      await ended(agent, task);
+      expect(existsSync(join(agent.sandbox(task), 'planted'))).toBe(true);
+      expect(readFileSync(target, 'utf8')).toBe('precious');
+    },
+  );
 
-  it('cannot stop its runner with a FIFO in place of a log', async () => {
-    const agent = await startAgent({ runAsRole: true, workDir: openDir() });
-    const plant = 'mkdir -p .logs2/second/0; mkfifo .logs2/second/0/stdout; mv .logs .old; mv .logs2 .logs';
-    const task = {
-      ...launchOf({
-        processes: [
-          { name: 'first', cmdline: plant },
-          { name: 'second', cmdline: 'true' },
-        ],
-        ordering: [['first', 'second']],
-      }),
-      role: mallory,
-    };
-    agent.launch(task);
-    const { message } = await agent.reported(task, 'FAILED');
-    expect(message).toBeDefined();
-  });
+  it.each([
+    ['that nobody reads', ''],
+    ['that it reads itself', '(exec 9<> .logs/second/0/stdout; sleep 1000) > /dev/null 2>&1 & sleep 0.5'],
+  ])(
+    'cannot stop its runner, nor take its output, with a FIFO %s in place of a log',
+    async (_what, reader) => {
+      const agent = await startAgent({ runAsRole: true, workDir: openDir() });
+      const plant =
+        'mkdir -p .logs2/second/0; mkfifo .logs2/second/0/stdout; mv .logs .old; mv .logs2 .logs;';
+      const task = {
+        ...launchOf({
+          processes: [
+            { name: 'first', cmdline: `${plant}${reader}` },
+            { name: 'second', cmdline: 'true' },
+          ],
+          ordering: [['first', 'second']],
+        }),
+        role: mallory,
+      };
+      agent.launch(task);
+      const { message } = await agent.reported(task, 'FAILED');
+      expect(message).toBeDefined();
+    },
+  );
 
   it.runIf(isRoot)(
     "cannot have another role's task ended by wearing its mark and using its memory",
@@ -235,24 +257,26 @@ describe('a hostile task', () => {
     },
   );
 
-  it('is ended with everything it started, also what left its session and forgot its parents', async () => {
+  it('is ended with everything it started: what left its session, forgot its parents or cleared its environment', async () => {
     const agent = await startAgent({ runAsRole: true, workDir: openDir() });
-    const task = {
-      ...launchOf({
-        processes: [
-          {
-            name: 'spawn',
-            cmdline: '(setsid sleep 1111 &) ; setsid -f nohup sleep 1112; trap "" TERM; sleep 1113',
-          },
-        ],
-      }),
-      role: mallory,
-    };
+    // Found by their durations, as one of them has no mark any more.
+    const sleeps = [1, 2, 3, 4].map((index) => `1${process.pid}.${index}`);
+    const [orphan, detached, bare, last] = sleeps;
+    const cmdline = `(setsid sleep ${orphan} &) ; setsid -f nohup sleep ${detached}; env -i sleep ${bare} & trap "" TERM; sleep ${last}`;
+    const task = { ...launchOf({ processes: [{ name: 'spawn', cmdline }] }), role: mallory };
     agent.launch(task);
     await agent.reported(task, 'RUNNING');
-    await expect.poll(() => processesOf(task).length, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => sleeps.filter(isAsleep), patience).toEqual(sleeps);
     agent.kill(task);
     await agent.reported(task, 'KILLED');
+    expect(sleeps.filter(isAsleep)).toEqual([]);
     expect(processesOf(task)).toEqual([]);
   });
 });
+
+/** Is there a process `sleep <duration>`? */
+function isAsleep(duration: string): boolean {
+  return readdirSync('/proc').some(
+    (name) => /^\d+$/.test(name) && readIfThere(`/proc/${name}/cmdline`) === `sleep\0${duration}\0`,
+  );
+}
