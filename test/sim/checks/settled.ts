@@ -19,6 +19,7 @@ const promptMs = 10_000;
 
 /** What functions/sweeper/audit-ledgers.ts logs then. */
 const ledgerHealed = 'a ledger promised room that tasks hold, and was set right';
+const leakHealed = 'a ledger held room for tasks that are gone, and was set right';
 
 /** Where nothing goes wrong, everything happens at once: hints do their work, and no sweep is needed. */
 export function dawdling(world: World, monitor: Monitor): string[] {
@@ -57,6 +58,8 @@ export function unsettled(world: World, monitor: Monitor): string[] {
   const problems: string[] = [];
   // The audit of ledgers would hide what gives back too much; that a release got lost is what it is for.
   if (world.logged.has(ledgerHealed)) problems.push(ledgerHealed);
+  if (world.logged.has(leakHealed) && world.stream.dropped.length === 0)
+    problems.push(`${leakHealed}, though no record was given up`);
   const { now } = world.scheduler;
   for (const { updateId, status } of monitor.updates.active())
     problems.push(`update ${updateId} is still ${status}`);

@@ -13,8 +13,8 @@ export const directed: readonly DirectedScenario[] = [
   ...races,
   ...updates,
   ...machines,
+  ...upkeep,
   ...ends,
   ...updateStatuses,
   ...history,
-  ...upkeep,
 ];

@@ -23,6 +23,20 @@ export const races: readonly DirectedScenario[] = [
     ],
   }),
   directedScenario({
+    name: 'a user kills a task whose coming up is about to be noted',
+    jobs: [single],
+    steps: [at(6_000, { kind: 'submit', job: single })],
+    strikes: [
+      {
+        site: 'agentEvents Update',
+        about: '/single#',
+        kind: 'hold',
+        meanwhile: [{ kind: 'kill', job: 0 }],
+        until: { site: 'jobWorker Update', about: '/single#' },
+      },
+    ],
+  }),
+  directedScenario({
     name: 'a matcher that was given up assigns a task which another one has assigned since',
     jobs: [single],
     steps: [at(6_000, { kind: 'submit', job: single })],

@@ -23,6 +23,20 @@ export const upkeep: readonly DirectedScenario[] = [
     strikes: [lostRelease],
   }),
   directedScenario({
+    name: 'a release fails and is tried again',
+    agents: agents(1),
+    jobs: [service],
+    steps: killOne,
+    strikes: [{ site: 'fanout Update', about: 'L#a0', kind: 'lostRequest' }],
+  }),
+  directedScenario({
+    name: 'a release comes twice',
+    agents: agents(1),
+    jobs: [service],
+    steps: killOne,
+    strikes: [{ site: 'fanout Update', about: 'L#a0', kind: 'repeat' }],
+  }),
+  directedScenario({
     name: 'a task is assigned just when the ledger of its agent is set right',
     agents: agents(1),
     jobs: [service],
