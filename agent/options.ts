@@ -59,7 +59,7 @@ export interface AgentOptions {
 export interface AgentTimings {
   readonly heartbeatMs: number;
   readonly registerMs: number;
-  /** Between fetches of what should run; an agent without tasks fetches only every thirtieth time. */
+  /** Between fetches of what should run; see idleTurns. */
   readonly reconcileMs: number;
   /** Statuses wait this long for others to share a report. */
   readonly flushMs: number;
@@ -83,6 +83,12 @@ export const defaultTimings: AgentTimings = {
   killBudgetMs: 60_000,
   stopBudgetMs: 5000,
 };
+
+/**
+ * An agent without tasks fetches the level once in so many turns: fetching is most of what an idle agent costs. A launch
+ * that was lost need not wait for it, the sweep tells of it (functions/sweeper/remind.ts).
+ */
+export const idleTurns = 30;
 
 export const defaultRetentionMs = 24 * 3600 * 1000;
 export const defaultDiskThreshold = 0.95;

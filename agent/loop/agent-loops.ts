@@ -6,7 +6,7 @@ import type { AgentCommand, AgentReport } from '../../shared/model/protocol.ts';
 import type { AgentLog } from '../log.ts';
 import { errorText } from '../log.ts';
 import type { AgentOptions, AgentTimings } from '../options.ts';
-import { defaultDiskThreshold, defaultRetentionMs } from '../options.ts';
+import { defaultDiskThreshold, defaultRetentionMs, idleTurns } from '../options.ts';
 import type { FinishedTasks } from '../tasks/finished-tasks.ts';
 import { collectSandboxes, usedShareOf } from '../tasks/sandbox-gc.ts';
 import type { TaskSupervisor } from '../tasks/task-supervisor.ts';
@@ -20,8 +20,6 @@ const firstRetryMs = 200;
 const longestRetryMs = 5000;
 /** Answers in a row that another process has taken this one's place, before the tasks here are ended. */
 const refusalsToStop = 2;
-/** An agent without tasks fetches the level once in so many turns: its cost is most of what an idle agent costs. */
-const idleTurns = 30;
 
 /** What the loops of an agent share. */
 export interface AgentParts {

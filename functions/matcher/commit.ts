@@ -22,6 +22,8 @@ export interface CommitTimes {
   readonly now: number;
   /** When an assigned task that has not started is given up, epoch ms. */
   readonly deadlineAt: number;
+  /** When somebody looks whether it was taken up, epoch ms. */
+  readonly lookAt: number;
 }
 
 export interface CommitResult {

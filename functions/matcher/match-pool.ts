@@ -9,7 +9,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { defaultSilentAfterMs, presenceOf } from '../../shared/domain/agent/presence.ts';
 import { type PlacementPlan, planPlacement, type RunningTask } from '../../shared/domain/placement/index.ts';
-import type { StateTimeouts } from '../../shared/domain/task/timeouts.ts';
+import { reminderAt, type StateTimeouts } from '../../shared/domain/task/timeouts.ts';
 import { isBorealisError } from '../../shared/lib/errors.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
 import type { Ledger } from '../../shared/model/agent.ts';
@@ -330,7 +330,8 @@ class MatchRun {
   /** A large plan takes seconds to commit: each transaction says when it was sent. */
   #times(): CommitTimes {
     const now = this.#deps.clock();
-    return { now, deadlineAt: now + this.#deps.timeouts.ASSIGNED };
+    const { timeouts } = this.#deps;
+    return { now, deadlineAt: now + timeouts.ASSIGNED, lookAt: reminderAt(now, timeouts) };
   }
 
   async #commitAlone(input: CommitInput): Promise<number> {

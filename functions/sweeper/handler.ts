@@ -4,6 +4,7 @@ import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
 import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
 import { type SweepRound, sweepRoundSchema } from '../../shared/model/wake.ts';
 import { dueShards } from '../../shared/store/keys.ts';
+import { createAgentCommandPort } from '../clients/agent-commands.ts';
 import { createLambdaClient, createStartFunction } from '../clients/invocation-port.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
@@ -18,10 +19,13 @@ export function createHandler(environment: Environment) {
   const env = parseEnv(sweeperEnvSchema, environment);
   const { logger, metrics, log, meter } = createTelemetry('sweeper', env.BOREALIS_CLUSTER);
   const start = createStartFunction(createLambdaClient());
+  const sqs = createSqsClient();
+  const messages = createMessagePort(sqs);
   const deps = {
     store: createStore(env, 'sweeper'),
     shards: dueShards,
-    messages: createMessagePort(createSqsClient()),
+    messages,
+    agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
     matcherQueueUrl: env.MATCHER_QUEUE_URL,
     jobsQueueUrl: env.JOBS_QUEUE_URL,
     timersQueueUrl: env.TIMERS_QUEUE_URL,

@@ -7,6 +7,7 @@ import { mapLimit } from '../../shared/store/flow.ts';
 import type { SetAside, Store, TransitionWrite } from '../../shared/store/port.ts';
 import type { RemainingTime } from '../ports.ts';
 import type { TransitionDeps } from '../transition-deps.ts';
+import type { Remind } from './remind.ts';
 
 export interface OverdueDeps extends TransitionDeps {
   /** How long reports may be under way after trouble, ms. */
@@ -84,7 +85,10 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardD
   }
   const [outcomes] = await Promise.all([
     writes.length === 0 ? [] : deps.store.transitionAll(writes),
-    mapLimit(early, defersAtOnce, (task) => deps.store.deferDue(task)),
+    // The entry of a launch goes on only once its agent was told: a crash in between tells it twice.
+    mapLimit(early, defersAtOnce, async (task) => {
+      if (await deps.remind(task)) await deps.store.deferDue(task);
+    }),
   ]);
   const lost: string[] = [];
   for (const [index, { kind }] of outcomes.entries()) {
@@ -102,6 +106,7 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardD
 export interface ShardDeps extends OverdueDeps {
   /** May a task that has not reported be given up? Read when first asked. */
   readonly evidence: () => Promise<boolean>;
+  readonly remind: Remind;
   readonly aside: SetAside;
 }
 

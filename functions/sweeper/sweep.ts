@@ -12,10 +12,11 @@ import { type Attempt, createAttempts } from './attempts.ts';
 import { type AuditDeps, auditLedgers } from './audit-ledgers.ts';
 import { type ContinuationDeps, handOver, heldShards, takeRound } from './continuation.ts';
 import { createEvidence, emptyReport, type OverdueDeps, type ShardReport, sweepShard } from './overdue.ts';
+import { createReminder, type ReminderDeps } from './remind.ts';
 import { sweepUpdates, type UpdateSweepDeps } from './sweep-updates.ts';
 import { type DrainerWakeDeps, wakeDrainer } from './wake-drainer.ts';
 
-export interface SweeperDeps extends DrainerWakeDeps, OverdueDeps, ContinuationDeps, AuditDeps {
+export interface SweeperDeps extends DrainerWakeDeps, OverdueDeps, ContinuationDeps, AuditDeps, ReminderDeps {
   readonly store: DrainerWakeDeps['store'] &
     UpdateSweepDeps['store'] &
     OverdueDeps['store'] &
@@ -119,10 +120,11 @@ async function sweepOverdue(
   deps: SweeperDeps,
 ): Promise<ShardReport[]> {
   const evidence = createEvidence(deps);
+  const remind = createReminder(deps);
   const aside = tellAside(deps.log, () => deps.meter.count('UnreadableRows', 1));
   return mapLimit(shards, shardsAtOnce, (shard) => {
     const report = emptyReport(shard);
-    const sweeping = sweepShard(report, remainingMs, { ...deps, evidence, aside });
+    const sweeping = sweepShard(report, remainingMs, { ...deps, evidence, remind, aside });
     return attempt(`sweeping shard ${shard}`, sweeping, { ...report, failed: true });
   });
 }

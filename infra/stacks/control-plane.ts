@@ -279,6 +279,7 @@ export class ControlPlaneStack extends Stack {
     this.grantWorkflow(sweeper, settings.cluster, 'states:DescribeExecution');
     const { matcher, jobs, timers } = state.queues;
     for (const queue of [matcher, jobs, timers]) queue.grantSendMessages(sweeper.function);
+    this.grantAgentQueues(sweeper, settings.cluster);
     new MinuteSchedule(this, 'Sweep', {
       name: `borealis-${settings.cluster}-sweep`,
       description: 'Stuck tasks, forgotten wake-ups.',

@@ -97,6 +97,8 @@ export interface AssignInput {
   readonly tasks: readonly { readonly row: PendingRow; readonly grant: Grant }[];
   readonly now: number;
   readonly deadlineAt: number;
+  /** When its entry in the index comes up, epoch ms; at the deadline if absent. */
+  readonly lookAt?: number;
 }
 export type AssignOutcome =
   | { readonly kind: 'committed' }

@@ -229,7 +229,7 @@ describe('functions', () => {
     const makers = statements.filter((statement) =>
       [at(statement, 'Action')].flat().includes('sqs:CreateQueue'),
     );
-    expect(makers).toHaveLength(3);
+    expect(makers).toHaveLength(4);
     for (const maker of makers) {
       expect(JSON.stringify(at(maker, 'Resource'))).toContain(`:${agentQueueName('test', '*')}`);
     }

@@ -58,6 +58,17 @@ export function deadlineOf(
   return at + timeoutMs + (state === 'STARTING' ? warmUp * 1000 : 0);
 }
 
+/** Most that a launch may go unnoticed before its agent is told of it again, milliseconds. */
+const reminderMs = 90_000;
+
+/**
+ * When somebody looks whether a task assigned at `at` was taken up, epoch ms: late enough that hardly a launch that was
+ * not lost comes into it, and early enough that the agent can start it before the deadline.
+ */
+export function reminderAt(at: number, timeouts: StateTimeouts): number {
+  return at + Math.min(reminderMs, Math.round(timeouts.ASSIGNED / 3));
+}
+
 /** What a passed deadline asks for; commit it with `expected` = the state that was read. */
 export interface TimeoutAction {
   readonly to: 'LOST' | 'PENDING';

@@ -91,7 +91,7 @@ function taskItem(
   task: AssignInput['tasks'][number],
 ): TransactItem {
   const { row, grant } = task;
-  const { agentId, deadlineAt, now } = input;
+  const { agentId, deadlineAt, lookAt = deadlineAt, now } = input;
   const stored = encodeGrant({ grant, agentId });
   const { role, environment, name } = row.key;
   return {
@@ -104,7 +104,7 @@ function taskItem(
             s: 'ASSIGNED',
             ag: agentId,
             dl: deadlineAt,
-            ...dueKeysOf(row.taskId, deadlineAt),
+            ...dueKeysOf(row.taskId, lookAt),
             ...(stored !== undefined && { g: stored }),
           },
           append: { e: [encodeEvent({ state: 'ASSIGNED', at: now })] },

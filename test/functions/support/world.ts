@@ -278,6 +278,7 @@ export async function createWorld({
           shards: dueShards,
           reportsArriveMs: reportsArriveSecs * 1000,
           messages,
+          agents,
           matcherQueueUrl: queues.matcher,
           ...queueUrls,
           workflows,

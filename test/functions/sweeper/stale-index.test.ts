@@ -52,6 +52,7 @@ async function sweepAll(over: Partial<Store> = {}) {
     log: new FakeLog(),
     evidence: async () => true,
     reportsArriveMs: 0,
+    remind: async () => true,
     aside: () => undefined,
   };
   const shards = Array.from({ length: dueShards }, (_, shard) => shard);

@@ -9,6 +9,7 @@ import {
   planReconcile,
   type ReconcileInput,
 } from '../../../agent/loop/reconcile.ts';
+import { idleTurns } from '../../../agent/options.ts';
 import type { Offer } from '../../../shared/model/agent.ts';
 import {
   type AgentCommand,
@@ -71,7 +72,6 @@ interface LocalTask {
 
 const flushMs = 50;
 /** As in agent/loop/agent-loops.ts. */
-const idleTurns = 20;
 const refusalsToStop = 2;
 const [firstRetryMs, longestRetryMs] = [200, 10_000];
 const mostStatuses = 100;
