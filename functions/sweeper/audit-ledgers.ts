@@ -1,12 +1,14 @@
 // Looks over the ledgers of a few agents at every sweep, all in turn: is what they hold held by a task that is there? A
 // release that was given up (ADR 0001) would keep its room for ever. Which agents come next follows from the time, so
-// nothing is written while all is well.
+// nothing is written while all is well; those that are suspected come every time.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Holding, judgeLedger, wholeCard } from '../../shared/domain/placement/index.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
 import type { Roster } from '../../shared/model/roster.ts';
 import type { Task } from '../../shared/model/task.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import { agentShards } from '../../shared/store/keys.ts';
-import type { AgentWithLedger, Store } from '../../shared/store/port.ts';
+import type { AgentWithLedger, LedgerSuspicion, Store } from '../../shared/store/port.ts';
 import type { Log, MetricPort } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
 
@@ -16,8 +18,9 @@ export interface AuditDeps {
     | 'listAgentShard'
     | 'getAgent'
     | 'listOnAgent'
-    | 'getSuspicion'
+    | 'listSuspicions'
     | 'putSuspicion'
+    | 'dropSuspicion'
     | 'healLedger'
     | 'getRoster'
   >;
@@ -30,61 +33,103 @@ const leakHealed = 'a ledger held room for tasks that are gone, and was set righ
 const promiseHealed = 'a ledger promised room that tasks hold, and was set right';
 const minuteMs = 60_000;
 /** Of one shard of the fleet; each shard has its turn every `agentShards` minutes. */
-const agentsPerSweep = 8;
+const agentsPerSweep = 16;
+/** Looked at again in every sweep, the oldest suspicions first. */
+const suspectsPerSweep = 16;
+const agentsAtOnce = 4;
+/** Looks at one agent on which tasks come and go, and the pause between two: indexes and releases mostly lag by less. */
+const looks = 3;
+const pauseMs = 500;
 
 /** Answers how many ledgers were set right. */
 export async function auditLedgers(deps: AuditDeps): Promise<number> {
   const slot = Math.floor(deps.clock() / minuteMs);
-  const aside = tellAside(deps.log, () => deps.meter.count('UnreadableRows', 1));
-  const agents = await deps.store.listAgentShard(slot % agentShards, aside);
-  let healed = 0;
-  for (const { agent } of turnOf(agents, Math.floor(slot / agentShards))) {
-    if (await auditOne(agent.agentId, deps)) healed++;
-  }
-  return healed;
+  const [agentIds, suspicions] = await Promise.all([
+    deps.store.listAgentShard(slot % agentShards),
+    deps.store.listSuspicions(),
+  ]);
+  const turn = turnOf(agentIds, Math.floor(slot / agentShards));
+  const suspects = [...suspicions.keys()].slice(0, suspectsPerSweep);
+  const healed = await mapLimit([...new Set([...suspects, ...turn])], agentsAtOnce, (agentId) =>
+    auditOne(agentId, suspicions.get(agentId), deps),
+  );
+  return healed.filter(Boolean).length;
 }
 
 /** The next ones at each visit to the shard, from the beginning after the last. */
-function turnOf(agents: readonly AgentWithLedger[], visit: number): AgentWithLedger[] {
-  const count = Math.min(agentsPerSweep, agents.length);
+function turnOf(agentIds: readonly string[], visit: number): string[] {
+  const count = Math.min(agentsPerSweep, agentIds.length);
   return Array.from({ length: count }, (_, index) => {
-    return agents[(visit * agentsPerSweep + index) % agents.length] as AgentWithLedger;
+    return agentIds[(visit * agentsPerSweep + index) % agentIds.length] as string;
   });
 }
 
-async function auditOne(agentId: string, deps: AuditDeps): Promise<boolean> {
+/** Answers whether its ledger was set right. */
+async function auditOne(
+  agentId: string,
+  suspicion: LedgerSuspicion | undefined,
+  deps: AuditDeps,
+): Promise<boolean> {
+  const seen = new Map<string, Holding>();
+  for (let look = 1; look <= looks; look++) {
+    if (look > 1) await sleep(pauseMs);
+    const found = await lookAt(agentId, suspicion, seen, deps);
+    if (found !== 'moving') return found === 'healed';
+  }
+  return false;
+}
+
+/** `seen`: what tasks held that earlier looks found, and this one; by task id. */
+async function lookAt(
+  agentId: string,
+  suspicion: LedgerSuspicion | undefined,
+  seen: Map<string, Holding>,
+  deps: AuditDeps,
+): Promise<'healed' | 'moving' | 'other'> {
   const { store, clock, log, meter } = deps;
   // The ledger first: what happens to its tasks from here on moves its version.
   const entry = await store.getAgent(agentId);
-  if (!entry || isUntouched(entry)) return false;
+  const isRight = !entry || isUntouched(entry);
   let isWhole = true;
-  const tasks = await store.listOnAgent(agentId, (row) => {
-    isWhole = false;
-    tellAside(log, () => meter.count('UnreadableRows', 1))(row);
-  });
+  const tasks = isRight
+    ? []
+    : await store.listOnAgent(agentId, (row) => {
+        isWhole = false;
+        tellAside(log, () => meter.count('UnreadableRows', 1))(row);
+      });
   // What a row that cannot be read holds is not known; it must not be given away.
-  if (!isWhole) return false;
+  if (!isWhole) return 'other';
   const holdings = tasks.map(holdingOf);
-  const audited = { ...entry, tasks: holdings, now: clock() };
-  const first = judgeLedger({ ...audited, suspicion: undefined, saysItHas: undefined });
-  if (first.kind === 'right') return false;
-  const [suspicion, roster] = await Promise.all([store.getSuspicion(agentId), store.getRoster()]);
+  const first =
+    entry &&
+    judgeLedger({ ...entry, tasks: holdings, now: clock(), suspicion: undefined, saysItHas: undefined });
+  if (isRight || first?.kind === 'right') {
+    if (suspicion) await store.dropSuspicion(agentId);
+    return 'other';
+  }
+  const roster = await store.getRoster();
+  const ended = [...seen.values()].filter(({ taskId }) => !holdings.some((one) => one.taskId === taskId));
+  for (const holding of holdings) seen.set(holding.taskId, holding);
+  const audited = { ...entry, tasks: holdings, ended, now: clock() };
   const verdict = judgeLedger({ ...audited, suspicion, saysItHas: tasksOf(agentId, roster) });
-  if (verdict.kind === 'suspect' && verdict.since !== suspicion?.since) {
-    await store.putSuspicion(agentId, verdict);
-    log.info('a ledger does not say what its tasks hold; it is looked at again', { agentId });
+  if (verdict.kind === 'suspect') {
+    const { live, since, isMoving } = verdict;
+    if (since !== suspicion?.since || live.length !== suspicion.live.length) {
+      await store.putSuspicion(agentId, { live, since });
+      log.info('a ledger does not say what its tasks hold; it is looked at again', { agentId });
+    }
+    return isMoving ? 'moving' : 'other';
   }
-  if (verdict.kind !== 'wrong') return false;
+  if (verdict.kind !== 'wrong') return 'other';
   const { kind } = await store.healLedger(entry, verdict.ledger);
-  if (kind === 'committed') {
-    // A release can get lost; that a ledger promises what tasks hold can only be a mistake of this program.
-    const isLeak = verdict.violations.every(({ code }) => code === 'LEAKED' || code === 'LIVE_WITHOUT_TASK');
-    log.error(isLeak ? leakHealed : promiseHealed, {
-      agentId,
-      violations: verdict.violations.map(({ code, what }) => `${code} ${what}`),
-    });
-  }
-  return kind === 'committed';
+  if (kind !== 'committed') return 'other';
+  // A release can get lost; that a ledger promises what tasks hold can only be a mistake of this program.
+  const isLeak = verdict.violations.every(({ code }) => code === 'LEAKED' || code === 'LIVE_WITHOUT_TASK');
+  log.error(isLeak ? leakHealed : promiseHealed, {
+    agentId,
+    violations: verdict.violations.map(({ code, what }) => `${code} ${what}`),
+  });
+  return 'healed';
 }
 
 /** Nothing is held, nothing is missing: most agents of an idle cluster, for the price of one read. */

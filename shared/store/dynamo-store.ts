@@ -23,7 +23,7 @@ import {
 } from './read/agents.ts';
 import { countBacklog } from './read/backlog.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled, tokenUse } from './read/jobs.ts';
-import { getReasons, getRoster, getSuspicion, getSweepLease } from './read/notes.ts';
+import { getReasons, getRoster, getSweepLease, listSuspicions } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
 import {
@@ -44,6 +44,7 @@ import { deferUpdate } from './tx/defer-update.ts';
 import { dropCallback } from './tx/drop-callback.ts';
 import { dropConfigs } from './tx/drop-configs.ts';
 import { dropHistory } from './tx/drop-history.ts';
+import { dropSuspicion } from './tx/drop-suspicion.ts';
 import { expireJob } from './tx/expire-job.ts';
 import { healLedger } from './tx/heal-ledger.ts';
 import { insertTasks } from './tx/insert-tasks.ts';
@@ -171,7 +172,8 @@ type Upkeep = Pick<
   | 'putSweepLease'
   | 'listAgentShard'
   | 'healLedger'
-  | 'getSuspicion'
+  | 'listSuspicions'
+  | 'dropSuspicion'
   | 'putSuspicion'
   | 'expireJob'
   | 'dropConfigs'
@@ -185,9 +187,10 @@ function upkeep(connection: Connection): Upkeep {
   return {
     getSweepLease: () => getSweepLease(connection),
     putSweepLease: (next, madeFrom) => putSweepLease(connection, next, madeFrom),
-    listAgentShard: (shard, aside) => listAgentShard(connection, shard, aside),
+    listAgentShard: (shard) => listAgentShard(connection, shard),
     healLedger: (read, ledger) => healLedger(connection, read, ledger),
-    getSuspicion: (agentId) => getSuspicion(connection, agentId),
+    listSuspicions: () => listSuspicions(connection),
+    dropSuspicion: (agentId) => dropSuspicion(connection, agentId),
     putSuspicion: (agentId, { live, since }) =>
       putRow(connection, connection.notes, 'putSuspicion', {
         ...suspicionKeyOf(agentId),

@@ -127,9 +127,11 @@ export const rosterKey: Key = { pk: 'ROSTER', sk: 'ROSTER' };
 /** Who goes on with a sweep that ran out of time, in the notes table. */
 export const sweepLeaseKey: Key = { pk: 'SWEEP', sk: 'LEASE' };
 
-/** What the audit found wrong with an agent's ledger, in the notes table. */
+/** What the audit found wrong with ledgers, in the notes table: few at any time. */
+export const suspicionsPartition = 'AUDIT';
+
 export function suspicionKeyOf(agentId: string): Key {
-  return { pk: `AUDIT#${agentId}`, sk: 'AUDIT' };
+  return { pk: suspicionsPartition, sk: agentId };
 }
 
 export function reasonsPartition(key: JobKey): string {

@@ -384,13 +384,15 @@ export interface Store {
     next: SweepLease | undefined,
     madeFrom: SweepLease | undefined,
   ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
-  /** Agents of one of `agentShards` parts of the fleet, of any pool, in order of their ids. May lag. */
-  listAgentShard(shard: number, aside?: SetAside): Promise<readonly AgentWithLedger[]>;
+  /** Ids of the agents of one of `agentShards` parts of the fleet, of any pool, in their order. May lag. */
+  listAgentShard(shard: number): Promise<readonly string[]>;
   /** Writes a ledger made from what was read, if agent and ledger are still as they were. */
   healLedger(read: AgentWithLedger, ledger: Ledger): Promise<{ readonly kind: 'committed' | 'conflict' }>;
-  getSuspicion(agentId: string): Promise<LedgerSuspicion | undefined>;
+  /** By agent, those that are suspected for longest first. May lag. */
+  listSuspicions(): Promise<ReadonlyMap<string, LedgerSuspicion>>;
   /** Remembers what an audit found, for some days. */
   putSuspicion(agentId: string, suspicion: LedgerSuspicion): Promise<void>;
+  dropSuspicion(agentId: string): Promise<void>;
   /** Pools with waiting tasks, for the safety-net wake-up. */
   pendingPools(): Promise<readonly string[]>;
 

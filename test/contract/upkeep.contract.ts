@@ -49,13 +49,13 @@ export function upkeepContract(subject: () => StoreUnderTest): void {
   });
 
   describe('listAgentShard', () => {
-    it('has every agent in exactly one shard, with its ledger', async () => {
+    it('has every agent in exactly one shard', async () => {
       const one = await registered();
       const shards = await Promise.all(
         Array.from({ length: agentShards }, (_, shard) => subject().store().listAgentShard(shard)),
       );
-      const mine = ({ agent }: AgentWithLedger) => agent.agentId === one.agent.agentId;
-      expect(shards.flat().filter(mine)).toEqual([one]);
+      const { agentId } = one.agent;
+      expect(shards.flat().filter((id) => id === agentId)).toEqual([agentId]);
     });
   });
 
@@ -192,12 +192,22 @@ export function upkeepContract(subject: () => StoreUnderTest): void {
   });
 
   describe('a suspicion', () => {
-    it('is remembered by agent', async () => {
+    it('is remembered by agent until it is dropped, the oldest first', async () => {
       const agentId = unique('agent');
       const store = subject().store();
-      expect(await store.getSuspicion(agentId)).toBeUndefined();
-      await store.putSuspicion(agentId, { live: ['3.abc'], since: t0 });
-      expect(await store.getSuspicion(agentId)).toEqual({ live: ['3.abc'], since: t0 });
+      const older = unique('agent');
+      const known = async () =>
+        [...(await store.listSuspicions())].filter(([id]) => [agentId, older].includes(id));
+      expect(await known()).toEqual([]);
+      await store.putSuspicion(agentId, { live: ['3.abc'], since: t0 + 1 });
+      await store.putSuspicion(older, { live: [], since: t0 });
+      expect(await known()).toEqual([
+        [older, { live: [], since: t0 }],
+        [agentId, { live: ['3.abc'], since: t0 + 1 }],
+      ]);
+      await store.dropSuspicion(older);
+      await store.dropSuspicion(older);
+      expect((await known()).map(([id]) => id)).toEqual([agentId]);
     });
   });
 }

@@ -63,18 +63,15 @@ export async function loadPool(
   return rows.flatMap((part) => joined(part, pool, aside));
 }
 
-/** The agents of one shard with their ledgers, by id. Not consistent: whoever acts on one reads it again. */
-export async function listAgentShard(
-  connection: Connection,
-  shard: number,
-  aside?: SetAside,
-): Promise<AgentWithLedger[]> {
+/** Only their keys are sent, however much else there is to them. */
+export async function listAgentShard(connection: Connection, shard: number): Promise<string[]> {
   const rows = await queryAll(connection, 'listAgentShard', {
     TableName: connection.state,
-    KeyConditionExpression: 'pk = :pk',
-    ExpressionAttributeValues: { ':pk': agentPartition(shard) },
+    KeyConditionExpression: 'pk = :pk AND begins_with(sk, :agents)',
+    ExpressionAttributeValues: { ':pk': agentPartition(shard), ':agents': agentPrefix },
+    ProjectionExpression: 'sk',
   });
-  return joined(rows, undefined, aside);
+  return rows.map(({ sk }) => (sk as string).slice(agentPrefix.length));
 }
 
 /** Agents with the mode DRAINING, earliest deadline first; the rows decide, the index only says where to look. */

@@ -6,7 +6,7 @@ import type { Roster } from '../../model/roster.ts';
 import { decodeRoster } from '../codec/roster-row.ts';
 import { jsonOf, numberOf, stringOf } from '../codec/row.ts';
 import { type Connection, send } from '../connection.ts';
-import { reasonsPartition, rosterKey, suspicionKeyOf, sweepLeaseKey } from '../keys.ts';
+import { reasonsPartition, rosterKey, suspicionsPartition, sweepLeaseKey } from '../keys.ts';
 import type { LedgerSuspicion, SweepLease } from '../port.ts';
 import { ttlAttribute } from '../tables.ts';
 import { queryAll } from './query.ts';
@@ -38,17 +38,17 @@ export async function getSweepLease(connection: Connection): Promise<SweepLease 
   };
 }
 
-export async function getSuspicion(
-  connection: Connection,
-  agentId: string,
-): Promise<LedgerSuspicion | undefined> {
-  const { Item } = await send<GetCommandOutput>(
-    connection,
-    'getSuspicion',
-    'read',
-    new GetCommand({ TableName: connection.notes, Key: suspicionKeyOf(agentId) }),
+/** By agent, those that are suspected for longest first. */
+export async function listSuspicions(connection: Connection): Promise<Map<string, LedgerSuspicion>> {
+  const rows = await queryAll(connection, 'listSuspicions', {
+    TableName: connection.notes,
+    KeyConditionExpression: 'pk = :pk',
+    ExpressionAttributeValues: { ':pk': suspicionsPartition },
+  });
+  const suspicions = rows.map(
+    (row) => [String(row.sk), { live: row.l as string[], since: numberOf(row, 'at', 'suspicion') }] as const,
   );
-  return Item && { live: Item.l as string[], since: numberOf(Item, 'at', 'suspicion') };
+  return new Map(suspicions.sort(([, one], [, other]) => one.since - other.since));
 }
 
 /** By config id; expired verdicts are left out even while DynamoDB still has them. `now`: epoch ms. */

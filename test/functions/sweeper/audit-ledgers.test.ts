@@ -73,6 +73,58 @@ describe('the audit of ledgers', () => {
     expect(await auditAll(says(2))).toBe(0);
   });
 
+  it('gives it back on a busy agent, too, on which some other task is never where it is looked for', async () => {
+    const [first] = (await running()) as [Task];
+    await leak(first);
+    let looks = 0;
+    // Of the two that run, one after the other is hidden.
+    const busy: Partial<Store> = {
+      listOnAgent: async (agentId) => {
+        const tasks = await world.store.listOnAgent(agentId);
+        expect(tasks).toHaveLength(2);
+        const hidden = tasks[looks++ % 2];
+        return tasks.filter((task) => task !== hidden);
+      },
+    };
+    await auditAll({ ...busy, ...says(2) });
+    expect(await live()).toBe(3);
+    world.now += confirmAfterMs;
+    await auditAll({ ...busy, ...says(2) });
+    expect(await live()).toBe(2);
+    expect((await world.store.getAgent('a1'))?.ledger.freeCpuMilli).toBe(2000);
+  });
+
+  it('looks at what it suspects in every sweep, not only when its turn comes', async () => {
+    const [first] = (await running()) as [Task];
+    await leak(first);
+    await auditAll(says(2));
+    const once = () => auditLedgers({ ...world.common, store: { ...world.store, ...says(2) } });
+    // Another part of the fleet has its turn at each of these minutes; at most one of them is this agent's.
+    world.now += confirmAfterMs + 5 * 60_000;
+    expect(await once()).toBe(1);
+    expect((await world.store.listSuspicions()).size).toBe(1);
+    world.now += 60_000;
+    expect(await once()).toBe(0);
+    expect((await world.store.listSuspicions()).size).toBe(0);
+  });
+
+  it('reads the keys of a part of the fleet, and the ledgers of a few agents only', async () => {
+    const shard = Math.floor((world.now + 60_000) / 60_000) % agentShards;
+    const read: string[] = [];
+    const over: Partial<Store> = {
+      listAgentShard: async (asked) =>
+        asked === shard ? Array.from({ length: 5_000 }, (_, index) => `a${index}`) : [],
+      getAgent: async (agentId) => void read.push(agentId),
+    };
+    world.now += 60_000;
+    for (let turn = 0; turn < 3; turn++) {
+      await auditLedgers({ ...world.common, store: { ...world.store, ...over } });
+      world.now += agentShards * 60_000;
+    }
+    expect(read.length).toBeLessThanOrEqual(3 * 16);
+    expect(new Set(read).size).toBe(read.length);
+  });
+
   it('takes nothing from a task that the index does not show, however long it does not', async () => {
     await running();
     const stale: Partial<Store> = { listOnAgent: async () => [] };
@@ -115,7 +167,8 @@ describe('the audit of ledgers', () => {
         return world.store.healLedger(read, ledger);
       },
     };
-    expect(await auditAll({ ...says(2), ...racing })).toBe(0);
+    const over = { ...world.store, ...says(2), ...racing };
+    expect(await auditLedgers({ ...world.common, store: over })).toBe(0);
     const [assigned] = (await world.tasks(more)) as [Task];
     expect(assigned.state).toBe('ASSIGNED');
     expect(await live()).toBe(4);
@@ -141,7 +194,7 @@ describe('the audit of ledgers', () => {
   it('writes nothing while all is well, and reads no tasks of an agent that has none', async () => {
     const before = await world.dump();
     const never = () => Promise.reject(new Error('not asked'));
-    expect(await auditAll({ listOnAgent: never, getSuspicion: never, putSuspicion: never })).toBe(0);
+    expect(await auditAll({ listOnAgent: never, putSuspicion: never, dropSuspicion: never })).toBe(0);
     expect(await world.dump()).toEqual(before);
     expect(world.now).toBeGreaterThan(t0);
   });

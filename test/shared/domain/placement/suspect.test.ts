@@ -82,13 +82,26 @@ describe('judgeLedger', () => {
     expect(verdict).toMatchObject({ kind: 'suspect', live: [idOf(leaked)] });
   });
 
-  it('begins to wait anew when another id is without a task', () => {
-    const ledger = ledgerOf([kept, leaked, held(2)]);
-    expect(judgeLedger({ ...leak, ledger })).toMatchObject({
+  it('does not forget what it suspects because another id is without a task, and frees nothing of that', () => {
+    const other = held(2);
+    const ledger = ledgerOf([kept, leaked, other]);
+    expect(judgeLedger({ ...leak, ledger })).toEqual({
       kind: 'suspect',
-      live: [idOf(leaked), idOf(held(2))],
-      since: now,
+      live: [idOf(leaked)],
+      since: now - confirmAfterMs,
+      isMoving: true,
     });
+    // What it holds is known from a moment ago.
+    const verdict = judgeLedger({ ...leak, ledger, ended: [other] });
+    expect(verdict).toMatchObject({ kind: 'wrong', ledger: { freeCpuMilli: 6000 } });
+    if (verdict.kind === 'wrong')
+      expect(verdict.ledger.live).toEqual(expect.arrayContaining([idOf(kept), idOf(other)]));
+  });
+
+  it('begins to wait anew when none of what it suspected is left', () => {
+    const ledger = ledgerOf([kept, held(2)]);
+    const verdict = judgeLedger({ ...leak, ledger });
+    expect(verdict).toEqual({ kind: 'suspect', live: [idOf(held(2))], since: now });
   });
 
   it('sets amounts right that no task explains', () => {
