@@ -3,6 +3,9 @@ import type { Strike } from '../world/strikes.ts';
 import { agents, at, type DirectedScenario, directedScenario, jobOf, taskOf } from './build.ts';
 
 const service = jobOf('service', 2, taskOf({}));
+const crashing = jobOf('crashing', 1, taskOf({ start: 0, run: 500, end: 'FAILED' }));
+const wide = { cpuMilli: 2_500, ramMb: 64, diskMb: 16, gpus: 0, gpuMilli: 0, gpuModels: [], ports: [] };
+const spread = jobOf('spread', 2, taskOf({}, { resources: wide }));
 const many = jobOf('many', 202, taskOf({}));
 const more = jobOf('more', 1, taskOf({}));
 
@@ -35,6 +38,24 @@ export const upkeep: readonly DirectedScenario[] = [
     jobs: [service],
     steps: killOne,
     strikes: [{ site: 'fanout Update', about: 'L#a0', kind: 'repeat' }],
+  }),
+  directedScenario({
+    name: 'two releases of one batch fail',
+    jobs: [spread],
+    steps: [at(5_000, { kind: 'submit', job: spread }), at(20_000, { kind: 'kill', job: 0 })],
+    strikes: [
+      // So that both ends are in one batch.
+      { site: 'fanout PutEvents', from: 20_000, skip: 1, kind: 'hold', forMs: 5_000 },
+      { site: 'fanout Update', about: 'L#a0', kind: 'lostRequest' },
+      { site: 'fanout Update', about: 'L#a1', kind: 'lostRequest' },
+    ],
+  }),
+  directedScenario({
+    name: 'a task that keeps failing is held back',
+    kind: 'calm',
+    jobs: [crashing],
+    steps: [at(5_000, { kind: 'submit', job: crashing })],
+    calmAt: 180_000,
   }),
   directedScenario({
     name: 'a task is assigned just when the ledger of its agent is set right',
