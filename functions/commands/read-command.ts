@@ -63,9 +63,10 @@ export function openMessage(record: SQSRecord): Delivery {
   if (!event.success) return { ...unread, commandId: ownId(body) ?? messageId, detail: body };
   const { id, source, account, detail, 'detail-type': detailType } = event.data;
   return {
-    commandId: ownId(detail) ?? id,
+    commandId: (ownId(detail) ?? id).toWellFormed(),
     deliveryId: id,
-    from: `event/${account}/${source}`,
+    // Goes into updates and events, which take whole characters only.
+    from: `event/${account}/${source}`.toWellFormed(),
     detail,
     source,
     ...(detailType !== commandDetailType && { problem: notACommand(detailType) }),

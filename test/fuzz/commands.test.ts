@@ -33,14 +33,15 @@ function goodCommand(random: Random): Json {
     },
   };
   const made = { ...key, name: `made-${below(random, 1e9)}` };
+  const message = pick(random, ['bye', hostileText(random).slice(0, 1024)]);
   return pick(random, [
     { ...made, id: `order-${below(random, 60)}`, action: 'submit', body: { job } },
     { ...made, action: 'submit', body: { configs: submission().configs } },
-    { ...key, action: 'kill', body: { instances: [[0, 0]], message: 'bye' } },
-    { ...key, action: 'restart' },
+    { ...key, action: 'kill', body: { instances: [[0, 0]], message } },
+    { ...key, action: 'restart', body: { message } },
     { ...key, action: 'add', body: { count: 1 } },
-    { ...key, action: 'update', body: { job, message: 'new' } },
-    { ...key, action: 'pause', updateId, body: {} },
+    { ...key, action: 'update', body: { job, message } },
+    { ...key, action: 'pause', updateId, body: { message } },
     { ...key, action: 'abort', updateId, body: { instances: 'hold' } },
     { ...key, action: 'pulse', updateId },
   ]) as unknown as Json;

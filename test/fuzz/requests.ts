@@ -187,7 +187,8 @@ function goodBody(
     ...(random() < 0.5 && { only: [[0, 1]] }),
     settings: { strategy: { kind: 'queue', groupSize: 2 }, maxFailedInstances: 1 },
   };
-  const someInstances = { instances: [[0, 1]], message: 'because' };
+  const message = pick(random, ['because', hostileText(random).slice(0, 1024)]);
+  const someInstances = { instances: [[0, 1]], message };
   const bodies: Partial<Record<RouteName, object>> = {
     createJob: {
       role,
@@ -196,16 +197,21 @@ function goodBody(
       configs: random() < 0.5 ? configs : [{ instances: [[0, 1]], task: rich }],
     },
     planUpdate: update,
-    startUpdate: { ...update, message: 'hello', metadata: { ticket: '17' } },
+    startUpdate: { ...update, message, metadata: { ticket: hostileText(random).slice(0, 256) } },
     killJob: someInstances,
     restartJob: someInstances,
     addInstances: { count: 1, template: 0 },
-    drainAgent: { deadlineSecs: 60, percentage: 90, settledSecs: 5, reason: 'kernel' },
+    drainAgent: {
+      deadlineSecs: 60,
+      percentage: 90,
+      settledSecs: 5,
+      reason: hostileText(random).slice(0, 256),
+    },
     rebindAgent: { principal: 'AROAEXAMPLE:i-1' },
     abortUpdate: { instances: 'hold', message: 'no' },
   };
   if (routes[name].method === 'GET') return undefined;
-  return JSON.parse(JSON.stringify(bodies[name] ?? { message: 'hm' })) as Json;
+  return JSON.parse(JSON.stringify(bodies[name] ?? { message })) as Json;
 }
 
 /** A config in which every optional part is there. */
