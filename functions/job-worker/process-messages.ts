@@ -41,7 +41,7 @@ export function processJobMessages(
 
 async function work(message: JobWork, remainingMs: RemainingTime, deps: JobWorkDeps): Promise<void> {
   if ('drain' in message) {
-    const { draining, drained } = await drainPass(deps.drainer);
+    const { draining, drained } = await drainPass(remainingMs, deps.drainer);
     if (draining > drained) await deps.messages.send(deps.timersQueueUrl, [drainTimer(deps.drainer.clock())]);
     return;
   }

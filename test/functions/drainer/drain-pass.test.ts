@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JobKey } from '../../../shared/model/job-key.ts';
 import { isTerminal, type Task } from '../../../shared/model/task.ts';
+import type { Store } from '../../../shared/store/port.ts';
 import { t0 } from '../../contract/fixtures.ts';
 import {
   createWorld,
@@ -110,6 +111,52 @@ describe('an agent that is to be emptied', () => {
     });
     // Nothing is left to do, and nobody is woken for it.
     expect(await world.drain()).toBeUndefined();
+  });
+
+  it('loses what it can in the time there is; another pass, which begins elsewhere, the rest', async () => {
+    const jobs = [await runningOn('a1', 4), await runningOn('a2', 4), await runningOn('a3', 4)];
+    for (const agentId of ['a1', 'a2', 'a3']) await drain(agentId, { percentage: 0 });
+    const leaving = async () => {
+      const tasks = await Promise.all(jobs.map(live));
+      return tasks.flat().filter(({ state }) => state === 'DRAINING').length;
+    };
+    for (const expected of [4, 8, 12]) {
+      let groups = 1;
+      expect(await world.drain({}, () => (groups-- > 0 ? 60_000 : 1_000), 1)).toMatchObject({
+        draining: 3,
+        moved: 4,
+      });
+      expect(await leaving()).toBe(expected);
+      world.now += 5_000;
+    }
+  });
+
+  it('spends the budget of a job once, however the agents are grouped', async () => {
+    const job = await runningOn('a1', 4);
+    await drain('a1', { percentage: 75 });
+    await world.report([registration('a2')]);
+    await world.drain();
+    await world.run();
+    await obeyKills('a1', job);
+    const [moved] = (await live(job)).filter(({ agentId }) => agentId === 'a2');
+    await world.report([statusReport('a2', statesOf(moved ? [moved] : [], 'RUNNING'))]);
+    world.now += 60_000;
+    await drain('a2', { percentage: 75 });
+    await world.report([registration('a3')]);
+    await world.run();
+    expect(await world.drain({}, undefined, 1)).toMatchObject({ draining: 2, moved: 1, held: 3 });
+  });
+
+  it('loses its tasks whatever is wrong with another agent', async () => {
+    const job = await runningOn('a1', 4);
+    await runningOn('a2', 4);
+    for (const agentId of ['a1', 'a2']) await drain(agentId, { percentage: 0 });
+    const down: Partial<Store> = {
+      listOnAgent: (agentId, aside) =>
+        agentId === 'a2' ? Promise.reject(new Error('down')) : world.store.listOnAgent(agentId, aside),
+    };
+    await expect(world.drain(down)).rejects.toThrow('down');
+    expect(await states(job)).toEqual([0, 1, 2, 3].map((instance) => `${instance} DRAINING a1`));
   });
 
   it('spends the budget of a job once, though two of its agents are being emptied', async () => {

@@ -91,7 +91,11 @@ export interface World {
     round?: SweepRound,
   ): ReturnType<typeof sweep>;
   /** One pass over the agents that are being emptied, if one has been asked for; undefined if not. */
-  drain(): Promise<DrainReport | undefined>;
+  drain(
+    over?: Partial<Store>,
+    remainingMs?: RemainingTime,
+    agentsPerGroup?: number,
+  ): Promise<DrainReport | undefined>;
   /** Fires every timer sent so far that has not been fired. */
   fireTimers(): Promise<void>;
   tasks(key: JobKey): Promise<readonly Task[]>;
@@ -321,12 +325,16 @@ export async function createWorld({
     },
     alarms: () => [...alarms.values()].map(({ at }) => at),
     match: (pool: string) => matchPool(pool, plenty, matcher),
-    async drain() {
+    async drain(over: Partial<Store> = {}, remainingMs = plenty, agentsPerGroup = 64) {
       const timers = messages.take(queues.timers, isAboutDrains).map(({ body }) => body);
       if (timers.length === 0) return undefined;
       await deliver(queues.timers, timers);
       messages.take(queues.jobs, isAboutDrains);
-      const report = await drainPass(jobWork.drainer);
+      const report = await drainPass(remainingMs, {
+        ...jobWork.drainer,
+        store: { ...store, ...over },
+        agentsPerGroup,
+      });
       if (report.draining > report.drained) await messages.send(queues.timers, [drainTimer(world.now)]);
       return report;
     },
