@@ -133,6 +133,10 @@ function mayStayEnded(task: Task): boolean {
   return state === 'FAILED' && !service && maxTaskFailures !== -1 && failureCount >= maxTaskFailures;
 }
 
+/** States that end by themselves, and after how long at most (specification, section 5); no task here warms up. */
+const passing: readonly Task['state'][] = ['ASSIGNED', 'STARTING', 'KILLING', 'RESTARTING', 'DRAINING'];
+const longestPassingMs = 5 * 60_000;
+
 function taskProblems(task: Task, world: World, now: number): string[] {
   const { taskId, state, agentId, deadlineAt, events } = task;
   const problems: string[] = [];
@@ -142,6 +146,9 @@ function taskProblems(task: Task, world: World, now: number): string[] {
       `${taskId} is still ${state}, ${Math.round((now - deadlineAt) / 1000)} s after its deadline`,
     );
   }
+  // Not by the deadline in the row, which may be wrong itself.
+  if (passing.includes(state) && sinceMs > longestPassingMs + patienceMs)
+    problems.push(`${taskId} has been ${state} for ${Math.round(sinceMs / 1000)} s`);
   const agent = agentId === undefined ? undefined : world.agents.get(agentId);
   const runs = agent === undefined || agent.isGone || agent.alive().includes(taskId);
   if (state === 'RUNNING' && !runs && sinceMs > patienceMs)

@@ -4,6 +4,7 @@ import { agents, at, type DirectedScenario, directedScenario, jobOf, taskOf } fr
 
 const service = jobOf('service', 2, taskOf({}));
 const crashing = jobOf('crashing', 1, taskOf({ start: 0, run: 500, end: 'FAILED' }));
+const stuck = jobOf('stuck', 1, taskOf({ start: 4 * 3600_000 }));
 const wide = { cpuMilli: 2_500, ramMb: 64, diskMb: 16, gpus: 0, gpuMilli: 0, gpuModels: [], ports: [] };
 const spread = jobOf('spread', 2, taskOf({}, { resources: wide }));
 const many = jobOf('many', 202, taskOf({}));
@@ -38,6 +39,12 @@ export const upkeep: readonly DirectedScenario[] = [
     jobs: [service],
     steps: killOne,
     strikes: [{ site: 'fanout Update', about: 'L#a0', kind: 'repeat' }],
+  }),
+  directedScenario({
+    name: 'a task never comes up',
+    jobs: [stuck],
+    // Once somebody has restarted it nobody minds its end.
+    steps: [at(5_000, { kind: 'submit', job: stuck }), at(15_000, { kind: 'restart', job: 0 })],
   }),
   directedScenario({
     name: 'two releases of one batch fail',
