@@ -173,8 +173,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'an instance is made again for the same request',
     file: 'shared/domain/job/reconcile.ts',
-    find: 'if (tasks.some(({ spec }) => spec >= range.since)) continue;',
-    replace: 'if (tasks.some(({ spec, state }) => spec >= range.since && isActive(state))) continue;',
+    find: 'if (tasks.some((task) => task.spec >= range.since &&',
+    replace: 'if (tasks.some((task) => isActive(task.state) && task.spec >= range.since &&',
   },
   {
     name: 'a lost task is not replaced',
@@ -415,15 +415,15 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'a leak in a ledger is believed at first sight',
     file: 'shared/domain/placement/suspect.ts',
-    find: "if (!isOld) return { kind: 'suspect', live: without, since: now };",
+    find: "if (suspicion === undefined || !isOld) return { kind: 'suspect', live: without, since: now };",
     replace:
-      "if (!isOld) return { kind: 'wrong', ledger: rebuildLedger(agent, ledger, tasks)!, violations };",
+      "if (suspicion === undefined || !isOld) return { kind: 'wrong', ledger: rebuildLedger(agent, ledger, tasks)!, violations };",
   },
   {
     name: 'a leak in a ledger stays',
     file: 'functions/sweeper/audit-ledgers.ts',
-    find: "if (verdict.kind !== 'wrong') return false;",
-    replace: "if (verdict.kind !== 'none') return false;",
+    find: "if (verdict.kind !== 'wrong') return 'other';",
+    replace: "if (verdict.kind !== 'none') return 'other';",
   },
   {
     name: 'what an execution waits with is forgotten whatever it is by now',
