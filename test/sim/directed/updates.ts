@@ -13,6 +13,24 @@ function replacement(minWaitInInstanceRunningMs: number): Action {
 const replaceAll = replacement(5_000);
 const replaceSlowly = replacement(200_000);
 
+/** One instance of the new version fails at once, which is borne. */
+const oneBad: Action = {
+  kind: 'update',
+  job: 0,
+  change: {
+    kind: 'replace',
+    configs: [
+      { instances: [[0, 0]], task: taskOf({ start: 500, run: 500, end: 'FAILED' }) },
+      { instances: [[1, 2]], task: taskOf({ start: 500 }) },
+    ],
+  },
+  settings: {
+    strategy: { kind: 'queue', groupSize: 1 },
+    minWaitInInstanceRunningMs: 5_000,
+    maxFailedInstances: 1,
+  },
+};
+
 export const updates: readonly DirectedScenario[] = [
   directedScenario({
     name: 'an update is given up while the instance it took down still ends',
@@ -58,6 +76,13 @@ export const updates: readonly DirectedScenario[] = [
         until: { site: 'jobWorker Put', about: 'CALLBACK#' },
       },
     ],
+  }),
+  directedScenario({
+    name: 'an update bears one instance that fails',
+    kind: 'update',
+    jobs: [slow],
+    steps: [at(2_000, { kind: 'submit', job: slow }), at(20_000, oneBad)],
+    calmAt: 240_000,
   }),
   directedScenario({
     name: 'the execution of an update is stopped',
