@@ -85,6 +85,8 @@ interface AgentOffer {
 /** What the control plane says is free on an agent in the end, and whose resources are taken. */
 interface FinalAgent extends AgentOffer {
   readonly taskIds: readonly string[];
+  /** For people who ask why nothing is placed there. */
+  readonly presence?: string;
 }
 
 /** A job as the API shows it once all is quiet, with all of its tasks. */

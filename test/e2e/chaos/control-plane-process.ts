@@ -1,10 +1,15 @@
 // The embedded stack as a process of its own, which can be killed while agents and their tasks run on: takes the options
 // as JSON, says over its channel what was started, answers calls, and ends when the channel does.
+import { appendFileSync } from 'node:fs';
 import type { Odds } from '../../../local/host/striker.ts';
 import { type LocalStackOptions, startLocalStack } from '../../../local/stack.ts';
 import type { Answer, Begun, Request } from './control-plane.ts';
 
-const stack = await startLocalStack(JSON.parse(process.argv[2] ?? '{}') as LocalStackOptions);
+const logFile = process.env.BOREALIS_CHAOS_LOG;
+const log = (line: string): void => {
+  if (logFile !== undefined) appendFileSync(logFile, `${new Date().toISOString()} ${line}\n`);
+};
+const stack = await startLocalStack({ ...(JSON.parse(process.argv[2] ?? '{}') as LocalStackOptions), log });
 const { apiUrl, sqsEndpoint, cluster } = stack;
 const { awsEndpoint } = await stack.stats();
 const methods: { readonly [K in Request['method']]: (argument: never) => unknown } = {

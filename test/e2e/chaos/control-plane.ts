@@ -42,6 +42,8 @@ export interface ControlPlane extends Begun {
   setFaults(odds: Odds | undefined): Promise<void>;
   /** The same for the store. */
   setStoreFaults(odds: Odds | undefined): Promise<void>;
+  /** What its queues hold and what its functions did in this life. */
+  stats(): Promise<HostStats>;
   /** How often functions and requests to the store were struck, in all its lives, by kind. */
   faultCounts(): Promise<Readonly<Record<string, number>>>;
   /** SIGKILL for the process, with its queues, timers and executions, and for the engine of the table. */
@@ -77,6 +79,7 @@ export async function startControlPlane(
     runSchedules: () => life.call('runSchedules'),
     setFaults: (odds) => life.call('setFaults', odds ?? null),
     setStoreFaults: (odds) => life.call('setStoreFaults', odds ?? null),
+    stats: () => life.call('stats'),
     faultCounts: async () => summed([...earlier, await counts()]),
     async kill() {
       const pid = await life.call<number | undefined>('dynamoPid');
@@ -161,7 +164,10 @@ async function begin(options: LocalStackOptions): Promise<Life> {
           if (error === undefined) resolve(value as T);
           else reject(new Error(error));
         });
-        child.send({ id, method, argument } satisfies Request, () => undefined);
+        child.send({ id, method, argument } satisfies Request, (error) => {
+          // Between its end and the news of it: nobody is left to answer.
+          if (error) waiting.get(id)?.({ id, error: error.message });
+        });
       }),
   };
 }

@@ -240,7 +240,7 @@ function agentOf(sandbox: string, dir: string): string {
 
 async function finalAgents(api: ApiClient): Promise<History['ledgers']> {
   const { agents } = await api.call('listAgents', { query: { limit: 100 } });
-  return agents.map(({ agentId, free, tasks }) => ({ agentId, ...free, taskIds: tasks }));
+  return agents.map(({ agentId, free, tasks, presence }) => ({ agentId, ...free, taskIds: tasks, presence }));
 }
 
 async function finalJobs(

@@ -2,6 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { HostStats } from '../../../local/host/host.ts';
 import { isTerminalUpdate } from '../../../shared/model/update.ts';
 import type { History, Violation } from '../../history/history.ts';
 import type { Strikes } from './nemesis.ts';
@@ -18,6 +19,7 @@ export function report(
   history: History,
   violations: readonly Violation[],
   { seed, strikes, faults }: Done,
+  left?: HostStats,
 ): string {
   const { from, to, calls, heard, runs, jobs, samples, updates } = history;
   const changes = heard.flatMap(({ event }) =>
@@ -44,7 +46,8 @@ export function report(
   if (violations.length > 0) {
     const file = join(mkdtempSync(join(tmpdir(), 'borealis-chaos-')), 'history.json');
     writeFileSync(file, JSON.stringify(history));
-    lines.push(`the history is in ${file}`);
+    if (left) writeFileSync(file.replace('history', 'stats'), JSON.stringify(left, undefined, 2));
+    lines.push(`the history is in ${file}${left ? ', what the control plane says of itself beside it' : ''}`);
   }
   return lines.join('\n');
 }

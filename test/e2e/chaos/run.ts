@@ -134,9 +134,11 @@ async function chaos(
     const faults = await controlPlane?.faultCounts();
     const history = await settled(recorder, known(agentIds, isEmbedded), options.settleMs);
     const violations = check(history);
+    // Where the work that is left may be stuck.
+    const left = violations.length > 0 ? await controlPlane?.stats().catch(() => undefined) : undefined;
     const done = { seed, strikes, faults };
     const missing = missingFrom(history, done, isEmbedded);
-    return { violations, missing, text: report(history, violations, done) };
+    return { violations, missing, text: report(history, violations, done, left) };
   } finally {
     await recorder.stop();
   }
