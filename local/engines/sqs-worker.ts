@@ -34,7 +34,8 @@ interface Store {
   allQueues(): Iterable<Queue>;
 }
 interface Persistence {
-  readonly db: { exec(sql: string): void };
+  readonly db: { exec(sql: string): void; prepare(sql: string): { run(...values: string[]): unknown } };
+  updateMessageReady(messageId: string): void;
   loadSqsAndSns(sqs: Store, sns: unknown): void;
   close(): void;
 }
@@ -84,6 +85,12 @@ async function load(dataDir: string, sqsStore: Store, snsStore: unknown): Promis
   persistence.db.exec('PRAGMA synchronous = NORMAL');
   // Whoever held a message before the restart is gone: it is visible again at once instead of after its timeout.
   persistence.db.exec('UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL');
+  // Its own statement empties a column that must not be empty: whoever gave a message back at once lost it, and locked its
+  // group for good.
+  const ready = persistence.db.prepare(
+    'UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?',
+  );
+  persistence.updateMessageReady = (messageId) => void ready.run(messageId);
   persistence.loadSqsAndSns(sqsStore, snsStore);
   sqsStore.persistence = persistence;
   for (const queue of sqsStore.allQueues()) queue.persistence = persistence;

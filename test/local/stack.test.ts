@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { engineClient } from '../../local/engines/aws-json.ts';
+import { startSqsEngine } from '../../local/engines/sqs-engine.ts';
 import {
   handlerEnvironment,
   type LocalStack,
@@ -36,6 +37,11 @@ const task = taskConfigSchema.parse({
   processes: [{ name: 'main', cmdline: 'sleep 60' }],
   ordering: [],
 });
+
+interface Received {
+  readonly Body: string;
+  readonly ReceiptHandle: string;
+}
 
 const stacks: LocalStack[] = [];
 const cleanups: (() => unknown)[] = [];
@@ -168,6 +174,33 @@ describe('a stack with a data directory', () => {
     expect(await receive()).toEqual(['held']);
     await stack.restartEngine('sqs');
     expect([...(await receive()), ...(await receive())].toSorted()).toEqual(['held', 'waiting']);
+    sqs.close();
+  });
+});
+
+describe('a message that is given back at once, where queues are kept', () => {
+  it('comes again, and the group of a FIFO queue goes on', async () => {
+    const engine = await startSqsEngine({ dataDir: temporaryDir() });
+    cleanups.push(() => engine.stop());
+    const sqs = engineClient(engine.endpoint, 'AmazonSQS');
+    const Attributes = { FifoQueue: 'true' };
+    const { QueueUrl } = await sqs.call<{ QueueUrl: string }>('CreateQueue', {
+      QueueName: 'q.fifo',
+      Attributes,
+    });
+    for (const MessageBody of ['first', 'second']) {
+      const ids = { MessageGroupId: 'g', MessageDeduplicationId: MessageBody };
+      await sqs.call('SendMessage', { QueueUrl, MessageBody, ...ids });
+    }
+    const receive = async () => {
+      const input = { QueueUrl, MessageSystemAttributeNames: ['All'] };
+      const { Messages = [] } = await sqs.call<{ Messages?: Received[] }>('ReceiveMessage', input);
+      return Messages[0];
+    };
+    const held = await receive();
+    const ReceiptHandle = held?.ReceiptHandle;
+    await sqs.call('ChangeMessageVisibility', { QueueUrl, ReceiptHandle, VisibilityTimeout: 0 });
+    expect(await receive()).toMatchObject({ Body: 'first', Attributes: { ApproximateReceiveCount: '2' } });
     sqs.close();
   });
 });
