@@ -20,6 +20,7 @@ import type {
   EventPort,
   Log,
   MessagePort,
+  MetricPort,
   OutgoingMessage,
   WorkflowPort,
 } from '../ports.ts';
@@ -46,6 +47,7 @@ export interface FanoutDeps extends RefuseDeps, PruneDeps {
   readonly clock: () => number;
   readonly random: RandomSource;
   readonly log: Log;
+  readonly meter: MetricPort;
 }
 
 /** An effect and the index of the record that asked for it. */
@@ -66,6 +68,7 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
     } catch (error) {
       if (isUnreadable(error)) {
         // It would be the same at every repeat, and each would hold up what comes behind it.
+        deps.meter.count('EffectsLeftOut', 1);
         deps.log.error(`${what} needs a stored row that cannot be read; it is left out`, { error });
         return;
       }

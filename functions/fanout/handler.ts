@@ -23,7 +23,7 @@ export function createHandler(environment: Environment) {
   const store = createStore(env, 'fanout');
   const sqs = createSqsClient();
   const messages = createMessagePort(sqs);
-  const { logger, metrics, log } = createTelemetry('fanout', env.BOREALIS_CLUSTER);
+  const { logger, metrics, log, meter } = createTelemetry('fanout', env.BOREALIS_CLUSTER);
   const deps = {
     store,
     configs: createConfigCache(store),
@@ -42,6 +42,7 @@ export function createHandler(environment: Environment) {
     flapping: defaultFlapping,
     history: { ...defaultHistory, maxPerJob: env.HISTORY_MAX_PER_JOB },
     log,
+    meter,
     ...platform,
     decode: decodeStreamRecord,
   };

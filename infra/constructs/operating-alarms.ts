@@ -81,6 +81,12 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
       threshold: 1,
     },
     {
+      entry: 'effects-left-out',
+      meaning: 'A change has not had all its effects: a stored row that they need cannot be read.',
+      metric: ownMetric(cluster, 'EffectsLeftOut', 'Sum'),
+      threshold: 1,
+    },
+    {
       entry: 'unreadable-in-pool',
       meaning: 'A waiting task or an agent cannot be read: it is left out of the matching of its pool.',
       metric: ownMetric(cluster, 'UnreadableInPool', 'Sum'),

@@ -73,6 +73,11 @@ export const metricTable = {
     service: 'sweeper',
     meaning: 'Stored rows that cannot be read and were left out of a sweep or of its audit of ledgers.',
   },
+  EffectsLeftOut: {
+    unit: 'Count',
+    service: 'fanout',
+    meaning: 'Effects of changes that were not carried out because a stored row they need cannot be read.',
+  },
   UnreadableInPool: {
     unit: 'Count',
     service: 'matcher',

@@ -12,9 +12,10 @@ import type { EventDetail } from '../../../shared/model/events.ts';
 import type { Job } from '../../../shared/model/job.ts';
 import type { Task, TaskState } from '../../../shared/model/task.ts';
 import type { Timer } from '../../../shared/model/wake.ts';
+import { unreadable } from '../../../shared/store/codec/row.ts';
 import type { Release, StreamChange } from '../../../shared/store/port.ts';
 import { makeConfig, makeJob, makeOffer, makeTask, t0 } from '../../contract/fixtures.ts';
-import { FakeAgents, FakeEvents, FakeLog, FakeQueues } from '../support/fakes.ts';
+import { FakeAgents, FakeEvents, FakeLog, FakeMeter, FakeQueues } from '../support/fakes.ts';
 
 const queues = {
   matcher: 'matcher.fifo',
@@ -44,7 +45,10 @@ beforeEach(() => {
   endChecks = [];
   dropped = [];
   ended = new Map();
+  meter = new FakeMeter();
 });
+
+let meter: FakeMeter;
 
 function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
   return {
@@ -88,6 +92,7 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
     clock: () => t0,
     random: () => 0.5,
     log: new FakeLog(),
+    meter,
     decode: (record) => {
       const change = (record as unknown as { change: StreamChange | 'poison' }).change;
       if (change === 'poison') throw new Error('unreadable');
@@ -307,6 +312,18 @@ describe('failures', () => {
       batchItemFailures: [{ itemIdentifier: '100' }],
     });
     expect(released).toHaveLength(1);
+  });
+
+  it('is not held up by a row that cannot be read; what needed it is left out and counted, for an alarm', async () => {
+    const { store } = deps();
+    const release = () => Promise.reject(unreadable('ledger', { pk: 'L#a1', sk: 'L' }));
+    expect(await feed([moved('RUNNING', 'FAILED'), pending('p1')], { store: { ...store, release } })).toEqual(
+      {
+        batchItemFailures: [],
+      },
+    );
+    expect(meter.counts.get('EffectsLeftOut')).toBe(1);
+    expect(messages.bodies(queues.matcher)).toContainEqual({ v: 1, pool: 'p1' });
   });
 
   it('comes again for each queue that is down', async () => {
