@@ -1,9 +1,8 @@
 // Atomic write: a job comes to exist, or replaces one whose tasks have all ended.
 //
 // Preconditions  no job has the key (or the one there is at `replaces.specVersion`); the client token, if given, is new
-// Items          1 job row, the token's row, up to 90 task configs. Before it, each by itself: the role's directory
-//                entry (in the transaction, all creates of a role would cancel each other) and configs beyond 90 or
-//                beyond 1 MB; both say the same whenever they are written
+// Items          1 job row, the token's row, up to 90 task configs. Before it, each by itself: configs beyond 90 or beyond
+//                1 MB, which say the same whenever they are written
 // Outcomes       created | exists with the job | replayed with the job (same token, same request) | tokenReused
 // Retry safety   a repeat after a lost answer finds exactly this job and says created
 import { TransactWriteCommand, type TransactWriteCommandInput } from '@aws-sdk/lib-dynamodb';

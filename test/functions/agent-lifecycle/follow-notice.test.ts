@@ -221,6 +221,16 @@ describe('a termination by the Auto Scaling group', () => {
     expect(waiting()).toHaveLength(1);
   });
 
+  it('comes again when the next look could not be asked for', async () => {
+    await runningThere();
+    world.messages.failing.add(queueUrl);
+    expect(await deliver(events.terminate())).toBe(1);
+    expect(await agentNow()).toMatchObject({ mode: 'DRAINING' });
+    world.messages.failing.clear();
+    expect(await deliver(events.terminate())).toBe(0);
+    expect(waiting()).toHaveLength(1);
+  });
+
   it('empties a machine again that somebody took back meanwhile', async () => {
     await runningThere();
     await deliver(events.terminate());

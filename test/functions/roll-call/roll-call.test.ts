@@ -300,6 +300,24 @@ describe('a roll call that fails half way', () => {
     expect(await viewOf('a1')).toMatchObject({ presence: 'present' });
   });
 
+  it('between the return in the row of an agent and the roster is finished by the next', async () => {
+    await running();
+    for (let i = 0; i < 3; i++) await minute(others);
+    world.now += 60_000;
+    beats.beat(fleet, world.now - 5000);
+    let stored = 0;
+    // The first stores what was heard, the last what was carried out.
+    const putRoster: Store['putRoster'] = (...input) =>
+      stored++ === 0 ? world.store.putRoster(...input) : Promise.reject(new Error('killed'));
+    await call({ putRoster }).catch(() => undefined);
+    expect(stored).toBeGreaterThan(1);
+    expect((await world.store.getAgent('a1'))?.agent.lostAt).toBeUndefined();
+    expect((await world.store.getRoster())?.agents.get('a1')).toHaveProperty('lostAt');
+    await minute(fleet);
+    expect((await world.store.getRoster())?.agents.get('a1')).not.toHaveProperty('lostAt');
+    expect(await viewOf('a1')).toMatchObject({ presence: 'present' });
+  });
+
   it('two at once hear each agent once and keep the roster whole', async () => {
     await running();
     world.now += 60_000;
