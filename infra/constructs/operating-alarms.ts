@@ -13,6 +13,7 @@ const minutes = (count: number): number => Duration.minutes(count).toMillisecond
 export function operatingAlarms(watched: Watched): readonly AlarmOf[] {
   return [
     ...schedulingAlarms(watched),
+    ...unreadableAlarms(watched),
     ...agentAlarms(watched),
     ...backlogAlarms(watched),
     ...apiAlarms(watched),
@@ -75,6 +76,19 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
       periods: 5,
     },
     {
+      entry: 'outbox-age',
+      meaning: 'Changes wait more than a minute for their effects: launches, kills and wake-ups are late.',
+      metric: awsMetric({ of: 'function', metricName: 'IteratorAge' }, fanout, 'Maximum'),
+      threshold: minutes(1),
+      periods: 5,
+    },
+  ];
+}
+
+/** Of rows that make no sense: each is left out, and what needs it with it. */
+function unreadableAlarms({ cluster }: Watched): AlarmOf[] {
+  return [
+    {
       entry: 'unreadable-rows',
       meaning: 'A stored row cannot be read: the task or agent it is of is left alone.',
       metric: ownMetric(cluster, 'UnreadableRows', 'Sum'),
@@ -91,13 +105,6 @@ function schedulingAlarms({ cluster, functions }: Watched): AlarmOf[] {
       meaning: 'A waiting task or an agent cannot be read: it is left out of the matching of its pool.',
       metric: ownMetric(cluster, 'UnreadableInPool', 'Sum'),
       threshold: 1,
-    },
-    {
-      entry: 'outbox-age',
-      meaning: 'Changes wait more than a minute for their effects: launches, kills and wake-ups are late.',
-      metric: awsMetric({ of: 'function', metricName: 'IteratorAge' }, fanout, 'Maximum'),
-      threshold: minutes(1),
-      periods: 5,
     },
   ];
 }
