@@ -110,7 +110,7 @@ async function lookAt(
   const roster = await store.getRoster();
   const ended = [...seen.values()].filter(({ taskId }) => !holdings.some((one) => one.taskId === taskId));
   for (const holding of holdings) seen.set(holding.taskId, holding);
-  const audited = { ...entry, tasks: holdings, ended, now: clock() };
+  const audited = { ...entry, lostAt: entry.agent.lostAt, tasks: holdings, ended, now: clock() };
   const verdict = judgeLedger({ ...audited, suspicion, saysItHas: tasksOf(agentId, roster) });
   if (verdict.kind === 'suspect') {
     const { live, since, isMoving } = verdict;

@@ -3,7 +3,8 @@
 // task assigned a moment ago may not be in it, and must not be taken for a leak. So an id without a task is only
 // suspected at first; its room is freed once it is still without one a good while later, and the agent itself has no
 // more tasks than are known. On a busy agent some other task always begins or ends meanwhile: what that holds is left as
-// it is, if it is known, and the suspicion stands.
+// it is, if it is known, and the suspicion stands. What a lost agent said last counts for nothing: that was before its tasks
+// were ended.
 import type { Ledger } from '../../model/agent.ts';
 import { liveId } from '../../model/job-key.ts';
 import type { Capacity } from '../../model/resources.ts';
@@ -26,6 +27,8 @@ export interface Audited {
   readonly suspicion: { readonly live: readonly string[]; readonly since: number } | undefined;
   /** How many tasks the agent said it has, when it was heard last; undefined if it did not. */
   readonly saysItHas: number | undefined;
+  /** When the agent was declared lost, if it is. */
+  readonly lostAt?: number | undefined;
   readonly now: number;
 }
 
@@ -66,6 +69,7 @@ export function judgeLedger(audited: Audited): LedgerVerdict {
 }
 
 /** Has been so for long enough, and the agent does not say otherwise. */
-function isConfirmed({ tasks, saysItHas, now }: Audited, since: number): boolean {
-  return now - since >= confirmAfterMs && (saysItHas ?? Infinity) <= tasks.length;
+function isConfirmed({ tasks, saysItHas, lostAt, now }: Audited, since: number): boolean {
+  const mostTasks = lostAt === undefined ? (saysItHas ?? Infinity) : 0;
+  return now - Math.max(since, lostAt ?? 0) >= confirmAfterMs && mostTasks <= tasks.length;
 }

@@ -125,6 +125,18 @@ describe('the audit of ledgers', () => {
     expect(new Set(read).size).toBe(read.length);
   });
 
+  it('gives back what an ended task holds on an agent that was lost, whatever that said before', async () => {
+    const tasks = await running();
+    await leak(tasks[0] as Task);
+    const read = await world.store.getAgent('a1');
+    if (!read) throw new Error('the agent is there');
+    await world.store.setAgentLost(read, world.now);
+    expect(await auditAll(says(3))).toBe(0);
+    world.now += confirmAfterMs;
+    await auditAll(says(3));
+    expect(await live()).toBe(2);
+  });
+
   it('takes nothing from a task that the index does not show, however long it does not', async () => {
     await running();
     const stale: Partial<Store> = { listOnAgent: async () => [] };

@@ -109,6 +109,19 @@ describe('judgeLedger', () => {
     expect(judgeLedger({ ...leak, ledger })).toMatchObject({ kind: 'wrong', ledger: { freeRamMb: 7900 } });
   });
 
+  it.each<[string, Partial<Audited>, 'wrong' | 'suspect']>([
+    ['however many tasks it said it had', { saysItHas: 9 }, 'wrong'],
+    ['though it never said how many it had', { saysItHas: undefined }, 'wrong'],
+    ['only a while after the loss', { saysItHas: 9, lostAt: now - confirmAfterMs + 1 }, 'suspect'],
+    [
+      'but not what was suspected a moment ago',
+      { saysItHas: 9, suspicion: { live: [idOf(leaked)], since: now - confirmAfterMs + 1 } },
+      'suspect',
+    ],
+  ])('gives the room on a lost agent back %s', (_what, over, kind) => {
+    expect(judgeLedger({ ...leak, lostAt: now - confirmAfterMs, ...over })).toMatchObject({ kind });
+  });
+
   it('never frees what a task that was found holds, whatever the ledger and the suspicion say', () => {
     const instances = fc.subarray([0, 1, 2, 3, 4, 5]);
     fc.assert(
