@@ -49,6 +49,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   entry('agent status', 'One agent and its tasks', () => import('./commands/agent-status.ts')),
   entry('agent rebind', 'Hand an agent id to another identity', () => import('./commands/agent-rebind.ts')),
   entry('agent drain', 'Empty agents before maintenance', () => import('./commands/agent-drain.ts')),
+  entry('agent forget', 'Take lost agents off the list', () => import('./commands/agent-forget.ts')),
   entry('agent undrain', 'Take agents back into use', () => import('./commands/agent-undrain.ts')),
   entry('agent run', 'Be an agent: run tasks on this machine', () => import('./commands/agent-run.ts')),
   entry('local up', 'Start the control plane on this machine', () => import('./commands/local-up.ts')),

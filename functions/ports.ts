@@ -26,14 +26,19 @@ export interface MessagePort {
   send(queueUrl: string, messages: readonly OutgoingMessage[]): Promise<void>;
 }
 
-/** The command queue of each agent. Throws UNAVAILABLE if not all was accepted; sending again is harmless. */
+/**
+ * The command queue of each agent. Throws UNAVAILABLE if not all was accepted; sending again is harmless. later: the queue
+ * was deleted less than a minute ago, SQS makes no other of its name yet, and nothing was sent.
+ */
 export interface AgentCommandPort {
-  /** Makes sure the queue exists. */
-  ensureQueue(agentId: string): Promise<void>;
+  /** Makes sure the queue exists; `anew`: whatever is remembered of it. */
+  ensureQueue(agentId: string, how?: 'anew'): Promise<'ready' | 'later'>;
   /** Leaves the queue to the identity that owns the agent id; nothing where identities are not checked. */
   guardQueue(agentId: string, owner: string | undefined): Promise<void>;
-  /** Sends commands in order; makes the queue if it is missing. */
-  send(agentId: string, commands: readonly AgentCommand[]): Promise<void>;
+  /** Sends commands in order. made: the queue was missing, and nobody guards the new one yet. */
+  send(agentId: string, commands: readonly AgentCommand[]): Promise<'sent' | 'made' | 'later'>;
+  /** Deletes the queue with all that is in it. */
+  dropQueue(agentId: string): Promise<void>;
 }
 
 /** The event bus other services listen on. */

@@ -24,6 +24,8 @@ export interface Settings {
   readonly meter: boolean;
   /** An agent that was silent for so long is lost, seconds; more than two of the agents' heartbeats. */
   readonly agentLostAfterSecs: number;
+  /** A lost agent without tasks is forgotten after this, seconds: its row and its queue go. */
+  readonly agentForgetAfterSecs: number;
   /** How long rows of ended tasks and jobs are kept, seconds. */
   readonly historySecs: number;
   /** Ended tasks that a job keeps even if it has many. */
@@ -75,6 +77,7 @@ const known = [
   'keepData',
   'kmsKeyArn',
   'agentLostAfterSecs',
+  'agentForgetAfterSecs',
   'historySecs',
   'historyMaxPerJob',
   'updateTurns',
@@ -138,6 +141,11 @@ export function readSettings(node: Node): Settings {
       fallback: 90,
       least: leastSilenceSecs,
       most: 3600,
+    }),
+    agentForgetAfterSecs: seconds(node, 'agentForgetAfterSecs', {
+      fallback: 86_400,
+      least: 600,
+      most: 2_592_000,
     }),
     historySecs: seconds(node, 'historySecs', {
       fallback: 172_800,

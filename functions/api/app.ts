@@ -10,6 +10,7 @@ import type { ApiDeps, ApiRequest, ResourceHandler, ResourceHandlers } from './c
 import { createJob } from './create-job.ts';
 import { drainAgent, drainStatus, undrainAgent } from './drain-agent.ts';
 import { addInstances, killJob, restartJob } from './edit-job.ts';
+import { forgetAgent } from './forget-agent.ts';
 import { getJob } from './get-job.ts';
 import { listEnvironmentJobs, listJobs, listRoleJobs } from './list-jobs.ts';
 import { health, openapi, version } from './meta.ts';
@@ -58,6 +59,7 @@ const handlers: ResourceHandlers = {
   drainAgent,
   undrainAgent,
   drainStatus,
+  forgetAgent,
   version,
   health,
   openapi,

@@ -24,14 +24,13 @@ import type {
   OutgoingMessage,
   WorkflowPort,
 } from '../ports.ts';
-import { agentCommands, type CommandItem } from './commands.ts';
+import { type AgentItem, type CommandDeps, commandAgent } from './command-agent.ts';
 import type { Effect } from './derive.ts';
 import type { JobEnds } from './job-ends.ts';
 import { dropConfigs, type PruneDeps, prunedTogether, pruneHistory } from './prune.ts';
-import { type RefuseDeps, sendable } from './refuse-launches.ts';
 
-export interface FanoutDeps extends RefuseDeps, PruneDeps {
-  readonly store: Pick<Store, 'release' | 'getJob'> & RefuseDeps['store'] & PruneDeps['store'];
+export interface FanoutDeps extends CommandDeps, PruneDeps {
+  readonly store: Pick<Store, 'release' | 'getJob'> & CommandDeps['store'] & PruneDeps['store'];
   readonly jobEnds: JobEnds;
   readonly configs: ConfigCache;
   readonly messages: MessagePort;
@@ -141,7 +140,6 @@ function logEffects(due: readonly Due[], log: Log): void {
   log.info('effects carried out', { launches, kills, jobs: [...jobs], pools: [...pools] });
 }
 
-type AgentItem = CommandItem | { readonly guardFor: string | undefined };
 type TimerItem = Extract<Effect, { kind: 'killRetry' | 'unthrottle' }>;
 type JobItem = Extract<Effect, { kind: 'reconcile' | 'instanceChanged' | 'wakeUpdate' }>;
 type PruneItem = Extract<Effect, { kind: 'prune' | 'dropConfigs' }>;
@@ -189,6 +187,9 @@ function groupEffects(due: readonly Due[], now: number) {
       case 'agentQueue':
         groupOf(agents, effect.agentId).add(record, { guardFor: effect.owner });
         break;
+      case 'queueEnd':
+        groupOf(agents, effect.agentId).add(record, { forgotten: true });
+        break;
       case 'killRetry':
       case 'unthrottle':
         timers.add(record, effect);
@@ -224,16 +225,6 @@ function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {
   const group = groups.get(key) ?? new Group<T>();
   groups.set(key, group);
   return group;
-}
-
-async function commandAgent(agentId: string, items: readonly AgentItem[], deps: FanoutDeps): Promise<void> {
-  await deps.agents.ensureQueue(agentId);
-  const guards = items.flatMap((item) => ('guardFor' in item ? [item] : []));
-  const last = guards.at(-1);
-  if (last) await deps.agents.guardQueue(agentId, last.guardFor);
-  const wanted = items.filter((item): item is CommandItem => !('guardFor' in item));
-  const commands = await agentCommands(await sendable(wanted, deps), deps);
-  if (commands.length > 0) await deps.agents.send(agentId, commands);
 }
 
 function timerOf(item: TimerItem, { clock, random }: FanoutDeps): OutgoingMessage {

@@ -17,6 +17,7 @@
 //          offer or mode changed         wake its pool
 //          -> DRAINING, or its deadline  wake the drainer
 //          lost, back                    event; wake its pool when it is back
+//          forgotten                     its command queue goes; event
 //   update new, or its next execution    start that execution
 //          other change of status        wake it: an execution may be waiting
 //          ended                         has its job ended?
@@ -58,6 +59,8 @@ export type Effect =
     }
   | { readonly kind: 'drain' }
   | { readonly kind: 'agentQueue'; readonly agentId: string; readonly owner: string | undefined }
+  /** The agent is forgotten: so is its command queue. */
+  | { readonly kind: 'queueEnd'; readonly agentId: string }
   /** Look whether the instances beside this one have more history than is kept. */
   | { readonly kind: 'prune'; readonly key: JobKey; readonly instance: number }
   /** The job is gone: so may its configs be. */
@@ -309,7 +312,7 @@ function agentEffects({ before, after }: Change<Agent>, cluster: string): Effect
     kind: 'event',
     event: { detailType: 'Agent Change', detail: { version: 1, cluster, agentId, change, host, pool, mode } },
   });
-  if (!after) return [event('removed')];
+  if (!after) return [{ kind: 'queueEnd', agentId }, event('removed')];
   const queue: Effect = { kind: 'agentQueue', agentId, owner: after.principal };
   if (!before) return [queue, { kind: 'wake', pool }, event('registered')];
   if (before.lostAt === undefined && after.lostAt !== undefined) return [event('lost')];

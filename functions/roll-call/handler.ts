@@ -1,8 +1,10 @@
 // The roll call as a Lambda function, called by a schedule every minute.
 import { parseEnv, rollCallEnvSchema } from '../../shared/api/env.ts';
+import { defaultMostLost } from '../../shared/domain/agent/forget.ts';
 import { defaultRollCall } from '../../shared/domain/agent/roll-call.ts';
 import { defaultFlapping } from '../../shared/domain/task/flapping.ts';
 import { timeoutsWith } from '../../shared/domain/task/timeouts.ts';
+import { deleteQueue, listAgentQueues } from '../clients/agent-queues.ts';
 import { createHeartbeatQueue } from '../clients/heartbeat-queue.ts';
 import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
@@ -25,6 +27,15 @@ export function createHandler(environment: Environment) {
     queueUrl: env.HEARTBEAT_QUEUE_URL,
     messages: createMessagePort(sqs),
     settings: { ...defaultRollCall, lostAfterMs: env.AGENT_LOST_AFTER_SECS * 1000 },
+    forget: {
+      forgetAfterMs: env.AGENT_FORGET_AFTER_SECS * 1000,
+      lostAfterMs: env.AGENT_LOST_AFTER_SECS * 1000,
+      mostLost: defaultMostLost,
+    },
+    agentQueues: {
+      list: () => listAgentQueues(sqs, env.BOREALIS_CLUSTER),
+      drop: (url: string) => deleteQueue(sqs, url),
+    },
     identity: env.AGENT_IDENTITY,
     owners: new Map(),
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),

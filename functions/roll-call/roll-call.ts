@@ -1,7 +1,8 @@
 // The roll call, every minute: hears all heartbeats since the last one, notes them in one row, declares lost who was
-// silent for too long (unless silence is no evidence now), takes back who is heard again.
+// silent for too long (unless silence is no evidence now), takes back who is heard again, forgets who is gone for good.
 //
 //   drain the queue -> decide -> store the roster -> remove the messages -> send a probe -> settle -> store what is settled
+//   -> forget
 //
 // Messages go only once the roster has them. The probe goes through the same queue as the heartbeats: if the next roll
 // call doesn't find it, the queue is late or loses messages, and nobody's silence counts.
@@ -23,11 +24,13 @@ import { probeMessage } from '../messages.ts';
 import type { MessagePort, RemainingTime } from '../ports.ts';
 import { tellAside } from '../set-aside.ts';
 import { drainHeartbeats } from './drain.ts';
+import { dropOrphans, type ForgetDeps, forgetAgents, isQueueLookDue } from './forget.ts';
 import { type SettleDeps, settleBack, settleLost } from './settle.ts';
 
-export interface RollCallDeps extends SettleDeps, SenderDeps {
+export interface RollCallDeps extends SettleDeps, SenderDeps, ForgetDeps {
   readonly store: SettleDeps['store'] &
     SenderDeps['store'] &
+    ForgetDeps['store'] &
     Pick<Store, 'getRoster' | 'putRoster' | 'listRegistered'>;
   readonly queue: HeartbeatQueue;
   readonly messages: MessagePort;
@@ -44,9 +47,11 @@ export interface RollCallReport {
   readonly held: number;
   /** Agents whose loss or return is not wholly carried out. */
   readonly unsettled: number;
+  /** Agents that were lost for so long that they are gone for good. */
+  readonly forgotten: number;
 }
 
-const nobody: RollCallReport = { heard: 0, agents: 0, newlyLost: 0, back: 0, held: 0, unsettled: 0 };
+const nobody: RollCallReport = { heard: 0, agents: 0, newlyLost: 0, back: 0, held: 0, unsettled: 0, forgotten: 0 };
 
 /** Kept for storing the roster and for settling. */
 const reserveMs = 25_000;
@@ -78,6 +83,7 @@ export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): 
   if (roster) tellIfIncomplete(result, { isEmpty, probes: drained.probes, before: roster }, deps);
   tell(result, deps);
   const unsettled = await settle(result, remainingMs, deps);
+  const forgotten = registered ? await forgetGone(registered, roster, result.roster, remainingMs, deps) : 0;
   const { newlyLost, back } = result;
   const report: RollCallReport = {
     heard: heard.length,
@@ -86,6 +92,7 @@ export async function rollCall(remainingMs: RemainingTime, deps: RollCallDeps): 
     back: back.length,
     held: result.roster.hold?.silent ?? 0,
     unsettled,
+    forgotten,
   };
   deps.log.info('roll called', { ...report });
   return report;
@@ -97,9 +104,10 @@ async function isNobodyThere({ store, log }: RollCallDeps): Promise<boolean> {
 }
 
 /** Every few minutes, and at first in a process that must know whose heartbeats to believe. */
-function isCensusDue(now: number, roster: Roster | undefined, { identity, owners }: RollCallDeps): boolean {
+function isCensusDue(now: number, roster: Roster | undefined, deps: RollCallDeps): boolean {
+  const { identity, owners, forget } = deps;
   if (roster === undefined || roster.agents.size === 0) return true;
-  if (now - roster.censusAt >= censusEveryMs) return true;
+  if (now - roster.censusAt >= Math.min(censusEveryMs, forget.forgetAfterMs)) return true;
   return identity !== 'none' && owners.size === 0;
 }
 
@@ -112,6 +120,21 @@ async function takeCensus(now: number, deps: RollCallDeps): Promise<Registered[]
   return agents.map(({ agentId, registeredAt, sessionAt = registeredAt, lostAt }) => {
     return { agentId, sessionAt, ...(lostAt !== undefined && { lostAt }) };
   });
+}
+
+/** Their places in the roster go with the next census. */
+async function forgetGone(
+  registered: readonly Registered[],
+  before: Roster | undefined,
+  roster: Roster,
+  remainingMs: RemainingTime,
+  deps: RollCallDeps,
+): Promise<number> {
+  const forgotten = await forgetAgents(registered, roster, remainingMs, deps);
+  if (isQueueLookDue(roster.calledAt, before?.censusAt ?? roster.calledAt)) {
+    await dropOrphans(new Set(registered.map(({ agentId }) => agentId)), remainingMs, deps);
+  }
+  return forgotten;
 }
 
 interface Findings extends Pick<RollCall, 'now' | 'heard'> {

@@ -2,6 +2,7 @@
 // drain's or an update's timer only passes the request on.
 import { applyTransition } from '../../shared/domain/task/apply.ts';
 import { nextKillRetryMs } from '../../shared/domain/task/flapping.ts';
+import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Timer } from '../../shared/model/wake.ts';
 import type { Store } from '../../shared/store/port.ts';
 import { drainWake, timerMessage, updateWake } from '../messages.ts';
@@ -9,7 +10,7 @@ import type { AgentCommandPort, MessagePort } from '../ports.ts';
 import type { TransitionDeps } from '../transition-deps.ts';
 
 export interface TimerDeps extends TransitionDeps {
-  readonly store: Pick<Store, 'getTask' | 'transition'>;
+  readonly store: Pick<Store, 'getTask' | 'transition' | 'getAgent'>;
   readonly messages: MessagePort;
   readonly agents: AgentCommandPort;
   readonly timersQueueUrl: string;
@@ -27,6 +28,8 @@ export async function fireTimer(timer: Timer, deps: TimerDeps): Promise<void> {
       return deps.messages.send(deps.jobsQueueUrl, [drainWake(timer.slot)]);
     case 'update':
       return deps.messages.send(deps.jobsQueueUrl, [updateWake(timer.key, timer.updateId, [])]);
+    case 'agentQueue':
+      return makeQueue(timer.agentId, deps);
   }
 }
 
@@ -58,4 +61,17 @@ async function retryKill(timer: Extract<Timer, { kind: 'killRetry' }>, deps: Tim
   await deps.messages.send(deps.timersQueueUrl, [
     timerMessage({ ...timer, previousMs }, now + previousMs, now),
   ]);
+}
+
+/** What the agent missed while it had no queue it fetches as soon as it finds one. */
+async function makeQueue(agentId: string, { store, agents }: TimerDeps): Promise<void> {
+  const entry = await store.getAgent(agentId);
+  if (!entry) return;
+  if ((await agents.ensureQueue(agentId, 'anew')) === 'later') {
+    throw new BorealisError(
+      'UNAVAILABLE',
+      `SQS makes no queue for agent ${agentId} yet: the one before was deleted less than a minute ago; the timer comes again`,
+    );
+  }
+  await agents.guardQueue(agentId, entry.agent.principal);
 }

@@ -21,7 +21,7 @@ export function createHandler(environment: Environment) {
   const deps = {
     store: createStore(env, 'timers'),
     messages,
-    agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER),
+    agents: createAgentCommandPort(sqs, messages, env.BOREALIS_CLUSTER, env.AGENT_IDENTITY),
     timersQueueUrl: env.TIMERS_QUEUE_URL,
     jobsQueueUrl: env.JOBS_QUEUE_URL,
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),

@@ -18,11 +18,13 @@ export function processTimers(event: SQSEvent, deps: TimerDeps): Promise<SQSBatc
 
 function subjectOf(timer: Timer): string | number {
   if (timer.kind === 'drain') return timer.slot;
+  if (timer.kind === 'agentQueue') return timer.agentId;
   return timer.kind === 'update' ? timer.updateId : timer.taskId;
 }
 
 function fieldsOf(timer: Timer): Readonly<Record<string, string>> {
   if (timer.kind === 'drain') return {};
+  if (timer.kind === 'agentQueue') return { agentId: timer.agentId };
   return timer.kind === 'update'
     ? { job: jobPath(timer.key), updateId: timer.updateId }
     : { taskId: timer.taskId };

@@ -35,6 +35,12 @@ export interface ControlPlaneStackProps extends StackProps {
   readonly state: StateStack;
 }
 
+const agentQueuesBecause =
+  "The agents' queues are made while the cluster runs, so only the prefix of their names is known.";
+
+/** What it takes to leave a queue to its agent. */
+const guarding = ['sqs:GetQueueAttributes', 'sqs:SetQueueAttributes'];
+
 /** The functions of the control plane and all that calls them. */
 export class ControlPlaneStack extends Stack {
   readonly apiId: string;
@@ -107,7 +113,7 @@ export class ControlPlaneStack extends Stack {
     for (const queue of [matcher, jobs, timers]) queue.grantSendMessages(fanout.function);
     this.grantWorkflow(fanout, settings.cluster, 'states:StartExecution');
     state.bus.grantPutEventsTo(fanout.function);
-    this.grantAgentQueues(fanout, settings.cluster, ['sqs:GetQueueAttributes', 'sqs:SetQueueAttributes']);
+    this.grantAgentQueues(fanout, settings.cluster, [...guarding, 'sqs:DeleteQueue']);
     new StreamConsumer(this, 'Outbox', {
       table: state.tables.state,
       consumer: fanout,
@@ -141,6 +147,7 @@ export class ControlPlaneStack extends Stack {
       timeout: workTimeout.timers,
       environment: {
         ...base,
+        AGENT_IDENTITY: settings.agentIdentity,
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
         JOBS_QUEUE_URL: state.queues.jobs.queueUrl,
       },
@@ -150,7 +157,7 @@ export class ControlPlaneStack extends Stack {
     grantStore(timers, state.tables, 'timers');
     state.queues.timers.grantSendMessages(timers.function);
     state.queues.jobs.grantSendMessages(timers.function);
-    this.grantAgentQueues(timers, cluster);
+    this.grantAgentQueues(timers, cluster, guarding);
     new QueueWorker(this, 'TimersWork', { queue: state.queues.timers, worker: timers });
   }
 
@@ -299,14 +306,25 @@ export class ControlPlaneStack extends Stack {
       name: 'roll-call',
       cluster: settings.cluster,
       description:
-        'Hears the heartbeats of all agents, declares lost who is silent and takes back who returns.',
+        'Hears the heartbeats of all agents: who is silent is lost, who returns is back, who is gone is forgotten.',
       timeout: workTimeout.rollCall,
       memoryMb: rollCallMemoryMb(settings.fleetSize),
       environment: {
         ...base,
         AGENT_IDENTITY: settings.agentIdentity,
         HEARTBEAT_QUEUE_URL: state.heartbeats.queueUrl,
+        AGENT_FORGET_AFTER_SECS: settings.agentForgetAfterSecs,
       },
+    });
+    grantWide(rollCall, {
+      actions: ['sqs:DeleteQueue'],
+      resources: [this.agentQueues(settings.cluster)],
+      because: agentQueuesBecause,
+    });
+    grantWide(rollCall, {
+      actions: ['sqs:ListQueues'],
+      resources: ['*'],
+      because: 'SQS knows no resource for this action; what is listed is narrowed by the prefix in the call.',
     });
     grantStore(rollCall, state.tables, 'roll-call');
     state.heartbeats.grantSendMessages(rollCall.function);
@@ -322,9 +340,12 @@ export class ControlPlaneStack extends Stack {
   private grantAgentQueues(worker: ServiceFunction, cluster: string, more: readonly string[] = []): void {
     grantWide(worker, {
       actions: ['sqs:CreateQueue', 'sqs:GetQueueUrl', 'sqs:SendMessage', ...more],
-      resources: [this.formatArn({ service: 'sqs', resource: agentQueueName(cluster, '*') })],
-      because:
-        "The agents' queues are made while the cluster runs, so only the prefix of their names is known.",
+      resources: [this.agentQueues(cluster)],
+      because: agentQueuesBecause,
     });
+  }
+
+  private agentQueues(cluster: string): string {
+    return this.formatArn({ service: 'sqs', resource: agentQueueName(cluster, '*') });
   }
 }

@@ -52,6 +52,7 @@ export const routeAudiences: Readonly<Record<RouteName, readonly Audience[]>> = 
   drainAgent: operate,
   undrainAgent: operate,
   drainStatus: wideRead,
+  forgetAgent: operate,
 
   version: everybody,
   health: jobRead,

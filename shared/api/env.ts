@@ -65,6 +65,7 @@ export const agentEventsEnvSchema = z.object({ ...base, ...identity });
 /** A timer that is not yet due is armed again; passes over agents are asked for in the queue of jobs. */
 export const timersEnvSchema = z.object({
   ...base,
+  ...identity,
   TIMERS_QUEUE_URL: z.string(),
   JOBS_QUEUE_URL: z.string(),
 });
@@ -81,7 +82,13 @@ export const sweeperEnvSchema = z.object({
   /** No task is given up for its silence so soon after trouble; tests have less time. */
   REPORTS_ARRIVE_SECS: z.coerce.number().int().min(1).default(reportsArriveSecs),
 });
-export const rollCallEnvSchema = z.object({ ...base, ...identity, HEARTBEAT_QUEUE_URL: z.string() });
+export const rollCallEnvSchema = z.object({
+  ...base,
+  ...identity,
+  HEARTBEAT_QUEUE_URL: z.string(),
+  /** An agent that was lost for so long and has no task is forgotten; an installation has 600 at least. */
+  AGENT_FORGET_AFTER_SECS: z.coerce.number().int().min(1).default(86_400),
+});
 /** Refused commands are put into the dead-letter queue by hand, at the latest at the last of the tries. */
 export const commandsEnvSchema = z.object({
   ...base,

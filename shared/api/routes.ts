@@ -230,6 +230,17 @@ export const routes = {
     response: drainStatusSchema,
     status: 200,
   },
+  forgetAgent: {
+    method: 'POST',
+    path: '/agents/{agentId}/forget',
+    summary:
+      'Forget a lost agent and its command queue now; refused (409) while it is heard or tasks wait for it.',
+    params: z.object({ agentId: agentIdSchema }),
+    query: none,
+    body: z.strictObject({}),
+    response: agentViewSchema,
+    status: 200,
+  },
   version: {
     method: 'GET',
     path: '/version',

@@ -155,6 +155,12 @@ export const metricTable = {
     service: 'roll-call',
     meaning: 'Lost agents that were heard again and take tasks again.',
   },
+  AgentsForgotten: {
+    unit: 'Count',
+    service: 'roll-call',
+    meaning:
+      'Agents that were lost for so long that they are gone for good; their rows and queues are removed.',
+  },
   AgentsHeld: {
     unit: 'Count',
     service: 'roll-call',

@@ -1,6 +1,7 @@
 // The small messages the stream consumer sends inside the control plane. Each is a hint (design D2): handlers re-read
 // the store, so a lost, late or repeated one changes nothing but time.
 import * as z from 'zod';
+import { agentIdSchema } from './agent.ts';
 import { jobKeySchema, taskIdSchema } from './job-key.ts';
 
 /** FIFO, message group = pool: drain everything that waits in this pool. */
@@ -59,6 +60,8 @@ export const timerSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal(1), kind: z.literal('drain'), slot: z.number().int() }),
   /** Look at this update: a slot may be free, or something may have waited for too long. */
   z.object({ v: z.literal(1), kind: z.literal('update'), key: jobKeySchema, updateId: z.string() }),
+  /** Make sure that this agent, if there is one, has a command queue that is its own. */
+  z.object({ v: z.literal(1), kind: z.literal('agentQueue'), agentId: agentIdSchema }),
 ]);
 export type Timer = z.infer<typeof timerSchema>;
 export type UpdateAlarm = Extract<Timer, { kind: 'update' }>;

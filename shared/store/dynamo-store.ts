@@ -46,6 +46,7 @@ import { dropConfigs } from './tx/drop-configs.ts';
 import { dropHistory } from './tx/drop-history.ts';
 import { dropSuspicion } from './tx/drop-suspicion.ts';
 import { expireJob } from './tx/expire-job.ts';
+import { forgetAgent } from './tx/forget-agent.ts';
 import { healLedger } from './tx/heal-ledger.ts';
 import { insertTasks } from './tx/insert-tasks.ts';
 import { putReasons } from './tx/put-reasons.ts';
@@ -154,6 +155,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     setAgentMode: (read, next) => setAgentMode(connection, read, next),
     listDraining: (aside) => listDraining(connection, aside),
     setAgentLost: (read, lostAt) => setAgentLost(connection, read, lostAt),
+    forgetAgent: (read) => forgetAgent(connection, read),
     getRoster: (options) => getRoster(connection, options?.isConsistent === true),
     putRoster: (roster, madeFrom) => putRoster(connection, roster, madeFrom),
 

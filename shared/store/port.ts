@@ -346,6 +346,11 @@ export interface Store {
     read: AgentWithLedger,
     lostAt: number | undefined,
   ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
+  /**
+   * Takes a lost agent and its ledger away, on condition that both are as they were read and no task holds anything of
+   * the ledger.
+   */
+  forgetAgent(read: AgentWithLedger): Promise<{ readonly kind: 'committed' | 'conflict' }>;
   /** When each agent was last heard; undefined before the first roll call. */
   getRoster(options?: { readonly isConsistent: boolean }): Promise<Roster | undefined>;
   /** Replaces the roster if its version is still `madeFrom` (undefined: there was none). */

@@ -74,6 +74,7 @@ export const storeRights = {
   setAgentMode: ['state PutItem', 'state UpdateItem'],
   listDraining: ['due Query', 'state BatchGetItem'],
   setAgentLost: ['state PutItem', 'state UpdateItem'],
+  forgetAgent: ['state DeleteItem'],
   getRoster: ['notes GetItem'],
   putRoster: ['notes PutItem'],
 
@@ -102,6 +103,7 @@ export const storeUse = {
     'countBacklog',
     'createJob',
     'createUpdate',
+    'forgetAgent',
     'getAgent',
     'getConfigs',
     'getJob',
@@ -142,6 +144,7 @@ export const storeUse = {
     'dropConfigs',
     'dropHistory',
     'expireJob',
+    'getAgent',
     'getConfigs',
     'getJob',
     'getTasks',
@@ -177,6 +180,7 @@ export const storeUse = {
     'putReasons',
   ],
   'roll-call': [
+    'forgetAgent',
     'getAgent',
     'getConfigs',
     'getRoster',
@@ -208,7 +212,7 @@ export const storeUse = {
     'transitionAll',
     'writeUpdate',
   ],
-  timers: ['getTask', 'transition'],
+  timers: ['getAgent', 'getTask', 'transition'],
 } as const satisfies Readonly<Record<string, readonly (keyof Store)[]>>;
 
 /** A function that uses the store. */

@@ -1,4 +1,4 @@
-// The commands that empty agents and take them back, against a server that answers what a test tells it to.
+// The commands that empty agents, take them back and forget them, against a server that answers what a test tells it to.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AgentView, DrainStatus } from '../../shared/api/views.ts';
 import { type Answers, type FakeApi, fakeApi, ok, problem } from './support/fake-api.ts';
@@ -119,5 +119,18 @@ describe('agent undrain', () => {
     });
     const { code, err } = await runCli(['agent', 'undrain', 'agent-1'], { api: url });
     expect([code, err]).toEqual([0, expect.stringContaining('agent agent-1 is in use')]);
+  });
+});
+
+describe('agent forget', () => {
+  it('forgets one after the other, and stops at one that is heard', async () => {
+    const url = await serve({
+      'POST /agents/agent-1/forget': () => ok(agent({ mode: 'NONE', drain: null, tasks: [] })),
+      'POST /agents/agent-2/forget': () => problem(409, 'CONFLICT', 'agent agent-2 is not lost'),
+    });
+    const { code, err } = await runCli(['agent', 'forget', 'agent-1', 'agent-2'], { api: url });
+    expect(code).not.toBe(0);
+    expect(err).toContain('agent agent-1 is forgotten');
+    expect(err).toContain('agent agent-2 is not lost');
   });
 });

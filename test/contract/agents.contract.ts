@@ -250,6 +250,49 @@ export function agentsContract(subject: () => StoreUnderTest): void {
     });
   });
 
+  describe('forgetAgent', () => {
+    const setup = async () => {
+      const store = subject().store();
+      const offer = makeOffer();
+      await store.registerAgent(offer, 's', t0);
+      const lose = async () => {
+        await store.setAgentLost(await readAgent(store, offer.agentId), t0 + 5);
+        return readAgent(store, offer.agentId);
+      };
+      return { store, offer, lose };
+    };
+
+    it('takes a lost agent away with its ledger; who registers then is new', async () => {
+      const { store, offer, lose } = await setup();
+      const lost = await lose();
+      expect(await store.forgetAgent(lost)).toEqual({ kind: 'committed' });
+      expect(await store.getAgent(offer.agentId)).toBeUndefined();
+      expect(await store.forgetAgent(lost)).toEqual({ kind: 'conflict' });
+      expect(await store.release(offer.agentId, [])).toEqual({ released: [] });
+      expect(await store.registerAgent(offer, 's2', t0 + 9)).toEqual({ kind: 'registered' });
+      expect((await readAgent(store, offer.agentId)).ledger).toMatchObject({ version: 1, live: [] });
+    });
+
+    it('leaves an agent that is not lost, that registered again, or that holds a task', async () => {
+      const { store, offer, lose } = await setup();
+      const present = await readAgent(store, offer.agentId);
+      expect(await store.forgetAgent(present)).toEqual({ kind: 'conflict' });
+      const lost = await lose();
+      await store.registerAgent(offer, 's2', t0 + 6);
+      expect(await store.forgetAgent(lost)).toEqual({ kind: 'conflict' });
+      const again = await readAgent(store, offer.agentId);
+      await store.setAgentLost(again, undefined);
+      await assignOne(
+        store,
+        assignment(await readAgent(store, offer.agentId), await newPlacements(store, 1)),
+      );
+      const busy = await lose();
+      expect(busy.ledger.live).toHaveLength(1);
+      expect(await store.forgetAgent(busy)).toEqual({ kind: 'conflict' });
+      expect(await readAgent(store, offer.agentId)).toEqual(busy);
+    });
+  });
+
   describe('the roster', () => {
     it('is stored whole under its version', async () => {
       const store = subject().store();

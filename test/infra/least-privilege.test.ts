@@ -46,12 +46,24 @@ describe('wildcards in rights', () => {
     const everywhere = grants
       .filter(({ resources: on }) => on.includes('*'))
       .flatMap(({ actions }) => actions);
-    expect(everywhere.toSorted()).toEqual(['dynamodb:ListStreams', 'sqs:ListQueues']);
+    expect(everywhere.toSorted()).toEqual(['dynamodb:ListStreams', 'sqs:ListQueues', 'sqs:ListQueues']);
   });
 
   it('come from no managed policy', () => {
     const managed = ofType('AWS::IAM::Role').flatMap(({ properties }) => properties.ManagedPolicyArns ?? []);
     expect(managed, 'Grant what is needed; managed policies are wide').toEqual([]);
+  });
+});
+
+describe('the right to delete queues', () => {
+  it("is about agents' queues, and of those alone who take them away", () => {
+    const found = grants.filter(({ actions }) => actions.includes('sqs:DeleteQueue'));
+    expect(found.map(({ role }) => role).toSorted()).toEqual(
+      ['agent-queues', 'fanout', 'roll-call'].map(roleOf).toSorted(),
+    );
+    for (const { resources: on } of found) {
+      expect(on.every((arn) => arn.endsWith(':borealis-test-agent-*'))).toBe(true);
+    }
   });
 });
 

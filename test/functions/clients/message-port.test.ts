@@ -1,8 +1,10 @@
 // Sending to SQS: batches within both bounds, refused messages again, queues that are missing.
-import type { SQSClient } from '@aws-sdk/client-sqs';
-import { describe, expect, it } from 'vitest';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createAgentCommandPort } from '../../../functions/clients/agent-commands.ts';
+import { listAgentQueues } from '../../../functions/clients/agent-queues.ts';
 import { batches, createMessagePort } from '../../../functions/clients/message-port.ts';
+import { startSqsEngine } from '../../../local/engines/sqs-engine.ts';
 
 interface Sent {
   readonly name: string;
@@ -152,6 +154,66 @@ describe('the agent command port', () => {
     expect(sent.filter(({ name }) => name === 'SendMessageBatchCommand')).toHaveLength(2);
   });
 
+  it('has none for a minute after it was deleted, which costs the hints and nobody the wait', async () => {
+    let resting = true;
+    const { sqs, sent } = client(({ name }) => {
+      if (name === 'GetQueueUrlCommand') throw gone();
+      if (name !== 'CreateQueueCommand') return {};
+      if (resting) throw Object.assign(new Error('wait 60 s'), { name: 'QueueDeletedRecently' });
+      return { QueueUrl: 'http://sqs/a1' };
+    });
+    const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local', 'bound');
+    const kill = [{ v: 1 as const, kind: 'kill' as const, taskIds: ['t'] }];
+    expect(await port.ensureQueue('a1')).toBe('later');
+    expect(await port.send('a1', kill)).toBe('later');
+    await port.guardQueue('a1', 'AROA:a1');
+    expect(sent.filter(({ name }) => name.startsWith('Se'))).toEqual([]);
+    resting = false;
+    expect(await port.send('a1', kill)).toBe('sent');
+  });
+
+  it('is made anew by what was sent, which says so: nobody guards it yet', async () => {
+    let isThere = true;
+    const { sqs } = client(({ name }) => {
+      if (name === 'CreateQueueCommand') isThere = true;
+      if (!isThere) throw gone();
+      return { QueueUrl: 'http://sqs/a1' };
+    });
+    const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local', 'bound');
+    expect(await port.send('a1', [{ v: 1, kind: 'reconcile' }])).toBe('sent');
+    isThere = false;
+    expect(await port.send('a1', [{ v: 1, kind: 'reconcile' }])).toBe('made');
+    isThere = false;
+    await expect(port.guardQueue('a1', 'x')).rejects.toThrow('no such queue');
+    expect(await port.ensureQueue('a1')).toBe('ready');
+    isThere = false;
+    expect(await port.ensureQueue('a1')).toBe('ready');
+    expect(isThere).toBe(false);
+    expect(await port.ensureQueue('a1', 'anew')).toBe('ready');
+    expect(isThere).toBe(true);
+  });
+
+  it('is deleted, also if it is gone already, and made anew on the next use', async () => {
+    const engine = await startSqsEngine();
+    const region = { region: 'us-east-1', credentials: { accessKeyId: 'x', secretAccessKey: 'x' } };
+    const sqs = new SQSClient({ endpoint: engine.endpoint, ...region });
+    onTestFinished(async () => {
+      sqs.destroy();
+      await engine.stop();
+    });
+    const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local');
+    await port.dropQueue('a1');
+    await port.ensureQueue('a1');
+    await port.ensureQueue('a2');
+    const names = async () => (await listAgentQueues(sqs, 'local')).map(({ agentId }) => agentId).sort();
+    expect(await names()).toEqual(['a1', 'a2']);
+    await port.dropQueue('a1');
+    await port.dropQueue('a1');
+    expect(await names()).toEqual(['a2']);
+    expect(await port.send('a1', [{ v: 1, kind: 'reconcile' }])).toBe('sent');
+    expect(await names()).toEqual(['a1', 'a2']);
+  });
+
   it('forgets an address it could not get', async () => {
     let down = true;
     const { sqs } = client(({ name }) => {
@@ -161,6 +223,6 @@ describe('the agent command port', () => {
     const port = createAgentCommandPort(sqs, createMessagePort(sqs), 'local');
     await expect(port.ensureQueue('a1')).rejects.toThrow('down');
     down = false;
-    await expect(port.ensureQueue('a1')).resolves.toBeUndefined();
+    await expect(port.ensureQueue('a1')).resolves.toBe('ready');
   });
 });

@@ -221,7 +221,7 @@ describe('an agent change', () => {
       },
       ['wake', 'event'],
     ],
-    ['is gone', { before: agent }, ['event']],
+    ['is forgotten', { before: agent }, ['queueEnd', 'event']],
   ])('that %s', (_what, change, expected) => {
     expect(effects({ kind: 'agent', ...change }).map(({ kind }) => kind)).toEqual(expected);
   });

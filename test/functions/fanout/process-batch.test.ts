@@ -59,6 +59,7 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
         return { released: releases.map(({ taskId }) => taskId) };
       },
       getJob: async ({ name }) => jobs.get(name),
+      getAgent: async () => undefined,
       transition: async () => ({ kind: 'committed' }),
       listTasks: async () => [],
       dropHistory: async () => 0,

@@ -1,14 +1,12 @@
 // Agents that fall silent and come back, through the real store, the stream and the matcher.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createConfigCache } from '../../../functions/launch.ts';
-import { rollCall } from '../../../functions/roll-call/roll-call.ts';
 import type { IdentityMode } from '../../../shared/domain/agent/identity.ts';
-import { defaultRollCall } from '../../../shared/domain/agent/roll-call.ts';
 import type { Task } from '../../../shared/model/task.ts';
 import type { TaskConfig } from '../../../shared/model/task-config.ts';
 import type { Store } from '../../../shared/store/port.ts';
 import { makeConfig } from '../../contract/fixtures.ts';
 import { FakeHeartbeats } from '../support/heartbeats.ts';
+import { callRollOf } from '../support/roll-calls.ts';
 import {
   createWorld,
   pathOf,
@@ -28,21 +26,7 @@ beforeEach(async () => {
 afterEach(() => world.stop());
 
 const call = (over: Partial<Store> = {}, remainingMs = 55_000, identity: IdentityMode = 'none') =>
-  rollCall(() => remainingMs, {
-    store: { ...world.store, ...over },
-    configs: createConfigCache(world.store),
-    queue: beats,
-    queueUrl: 'heartbeats',
-    messages: {
-      send: async (_url, messages) => {
-        for (const { body } of messages) beats.put(body, world.now);
-      },
-    },
-    settings: defaultRollCall,
-    identity,
-    owners: new Map(),
-    ...world.common,
-  });
+  callRollOf(world, beats, over, { remainingMs, identity });
 
 /** A minute in which these agents are heard, then its roll call. */
 async function minute(beating: readonly string[], more: { tasks?: number } = {}) {

@@ -48,18 +48,33 @@ export class FakeAgents implements AgentCommandPort {
   readonly sent: { readonly agentId: string; readonly command: AgentCommand }[] = [];
   readonly failing = new Set<string>();
 
-  async ensureQueue(agentId: string): Promise<void> {
+  /** Their queues were deleted less than a minute ago. */
+  readonly resting = new Set<string>();
+  /** Queues that were deleted. */
+  readonly dropped: string[] = [];
+
+  async ensureQueue(agentId: string): Promise<'ready' | 'later'> {
     if (this.failing.has(agentId)) throw new Error(`queue of ${agentId} is down`);
+    if (this.resting.has(agentId)) return 'later';
     this.queues.add(agentId);
+    return 'ready';
   }
 
   async guardQueue(agentId: string, owner: string | undefined): Promise<void> {
     this.owners.set(agentId, owner);
   }
 
-  async send(agentId: string, commands: readonly AgentCommand[]): Promise<void> {
-    await this.ensureQueue(agentId);
+  async send(agentId: string, commands: readonly AgentCommand[]): Promise<'sent' | 'made' | 'later'> {
+    const isThere = this.queues.has(agentId);
+    if ((await this.ensureQueue(agentId)) === 'later') return 'later';
     for (const command of commands) this.sent.push({ agentId, command });
+    return isThere ? 'sent' : 'made';
+  }
+
+  async dropQueue(agentId: string): Promise<void> {
+    if (this.failing.has(agentId)) throw new Error(`queue of ${agentId} is down`);
+    this.queues.delete(agentId);
+    this.dropped.push(agentId);
   }
 
   of(agentId: string): AgentCommand[] {

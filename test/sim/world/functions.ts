@@ -62,7 +62,7 @@ const environments = {
   } satisfies FanoutEnv,
   matcher: { ...base, MATCHER_QUEUE_URL: queueNames.matcher } satisfies MatcherEnv,
   jobWorker: { ...base, ...jobQueues, ...workflow, ...turns } satisfies JobWorkerEnv,
-  timers: { ...base, ...jobQueues } satisfies TimersEnv,
+  timers: { ...base, ...identity, ...jobQueues } satisfies TimersEnv,
   agentEvents: { ...base, ...identity } satisfies AgentEventsEnv,
   sweeper: { ...base, ...queues, ...workflow, SWEEPER_FUNCTION: 'sweeper' } satisfies SweeperEnv,
   rollCall: { ...base, ...identity, HEARTBEAT_QUEUE_URL: queueNames.heartbeats } satisfies RollCallEnv,
