@@ -12,8 +12,8 @@ const nothing = (): Amounts => ({ cpuMilli: 0, ramMb: 0, diskMb: 0 });
 
 export class AgentBooks {
   readonly agentId: string;
-  agent?: Agent;
-  ledger?: Ledger;
+  agent?: Agent | undefined;
+  ledger?: Ledger | undefined;
   readonly onAgent = new Map<string, Task>();
   /** Every task it was ever given, by live id. */
   readonly given = new Map<string, Task>();
@@ -36,6 +36,15 @@ export class AgentBooks {
     if (this.ledger && ledger.version <= this.ledger.version)
       throw new Violation(`ledger of ${ledger.agentId} went back a version`);
     this.ledger = ledger;
+  }
+
+  /** Its rows are gone: it was lost, and had nothing. If it returns it is new. */
+  forgotten(): void {
+    const [held] = this.onAgent.keys();
+    if (held !== undefined) throw new Violation(`${this.agentId} was forgotten while ${held} is on it`);
+    if (this.agent?.lostAt === undefined) throw new Violation(`${this.agentId} was forgotten and not lost`);
+    this.agent = undefined;
+    this.ledger = undefined;
   }
 
   /** A row of a task that it has or had; `fresh` is absent if the row is gone. */

@@ -133,8 +133,10 @@ export class Monitor {
     if (pk.startsWith(taskPrefix)) this.#taskRow(change, touched);
     else if (pk.startsWith('ROLE#')) this.#jobRow(change, touched);
     else if (pk.startsWith(configPrefix)) this.history.configChanged(pk, sk, after !== undefined, this.jobs);
-    else if (after && sk.startsWith(agentPrefix)) this.#agentRow(decodeAgent(after), touched);
-    else if (after && sk.startsWith(ledgerPrefix)) {
+    else if (sk.startsWith(agentPrefix)) {
+      if (after) this.#agentRow(decodeAgent(after), touched);
+      else this.#books(sk.slice(agentPrefix.length)).forgotten();
+    } else if (after && sk.startsWith(ledgerPrefix)) {
       const ledger = decodeLedger(after);
       this.#books(ledger.agentId).ledgerChanged(ledger);
       touched.agents.add(ledger.agentId);

@@ -8,7 +8,7 @@ import { isActive, isOnAgent, type Task } from '../../../shared/model/task.ts';
 import { isTerminalUpdate } from '../../../shared/model/update.ts';
 import { jobKeyOf } from '../../../shared/store/keys.ts';
 import { ttlAttribute } from '../../../shared/store/tables.ts';
-import { tableNames } from '../world/functions.ts';
+import { forgetAfterMs, tableNames } from '../world/functions.ts';
 import type { World } from '../world/world.ts';
 import type { Monitor } from './monitor.ts';
 
@@ -16,6 +16,8 @@ import type { Monitor } from './monitor.ts';
 const patienceMs = 150_000;
 
 const promptMs = 10_000;
+/** The roll call looks at all rows every four minutes, and forgets only while heartbeats can be trusted, ms. */
+const forgetPatienceMs = 15 * 60_000;
 
 /** What functions/sweeper/audit-ledgers.ts logs then. */
 const ledgerHealed = 'a ledger promised room that tasks hold, and was set right';
@@ -159,7 +161,7 @@ function taskProblems(task: Task, world: World, now: number): string[] {
 function agentProblems(world: World, monitor: Monitor): string[] {
   const rows = new Map([...monitor.tasks.values()].map((task) => [task.taskId, task]));
   return [...world.agents.values()].flatMap((agent) => {
-    if (agent.isGone) return [];
+    if (agent.isGone) return goneProblems(agent.id, world, monitor);
     const strays = agent.alive().flatMap((taskId) => {
       const task = rows.get(taskId);
       const mine = task !== undefined && task.agentId === agent.id && isOnAgent(task.state);
@@ -167,6 +169,14 @@ function agentProblems(world: World, monitor: Monitor): string[] {
     });
     return [...strays, ...bookProblems(agent.id, monitor, world.scheduler.now)];
   });
+}
+
+/** What is gone for good leaves nothing behind, once nothing holds it. */
+function goneProblems(agentId: string, world: World, monitor: Monitor): string[] {
+  const { agent, ledger } = monitor.agents.get(agentId) ?? {};
+  if (agent?.lostAt === undefined || ledger === undefined || ledger.live.length > 0) return [];
+  const lateMs = world.scheduler.now - agent.lostAt - forgetAfterMs;
+  return lateMs > forgetPatienceMs ? [`${agentId} is gone for good and not forgotten`] : [];
 }
 
 /** What is wrong with the rows of an agent. */

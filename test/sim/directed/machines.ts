@@ -7,6 +7,10 @@ const long = jobOf('long', 3, taskOf({}, { resources: processor }));
 const short = jobOf('short', 1, taskOf({ run: 10_000 }, { resources: processor, service: false }));
 const next = jobOf('next', 1, taskOf({}, { resources: processor }));
 
+/** Its process is gone, its tasks run on. */
+const silent = { kind: 'agentCrash', agent: 0, forMs: 3_600_000 } as const;
+const back = { kind: 'agentCrash', agent: 0, forMs: 100 } as const;
+
 export const machines: readonly DirectedScenario[] = [
   directedScenario({
     name: 'a second machine takes the id of an agent that is at work',
@@ -38,5 +42,30 @@ export const machines: readonly DirectedScenario[] = [
       at(10_000, { kind: 'drain', agent: 0, deadlineSecs: 10, percentage: 0, settledSecs: 0 }),
       at(70_000, { kind: 'agentCrash', agent: 0, forMs: 2_000 }),
     ],
+  }),
+  directedScenario({
+    name: 'an agent that was lost for long returns just when its queue is deleted',
+    agents: agents(1),
+    jobs: [service],
+    steps: [at(5_000, { kind: 'submit', job: service }), at(20_000, silent)],
+    strikes: [{ site: 'fanout DeleteQueue', about: 'agent-a0', kind: 'crashAfter', meanwhile: [back] }],
+    calmAt: 1_800_000,
+  }),
+  directedScenario({
+    name: 'an agent that was lost for long registers just when it is to be forgotten',
+    agents: agents(1),
+    jobs: [service],
+    steps: [at(5_000, { kind: 'submit', job: service }), at(20_000, silent)],
+    strikes: [
+      {
+        site: 'rollCall TransactWrite',
+        about: 'L#a0',
+        skip: 1,
+        kind: 'hold',
+        meanwhile: [back],
+        until: { site: 'agentEvents TransactWrite', about: 'A#a0' },
+      },
+    ],
+    calmAt: 1_800_000,
   }),
 ];

@@ -1,7 +1,7 @@
 // The SDK's commands as the simulated services carry them out: commands in, answers and errors out.
 import type { MemoryDynamo } from '../model/memory-dynamo.ts';
 import type { Container } from './lambda.ts';
-import type { Queue } from './queue.ts';
+import type { QueueRegistry } from './queue-registry.ts';
 import type { ServiceCall, Services } from './services.ts';
 import type { Workflows } from './workflows.ts';
 
@@ -105,13 +105,7 @@ function describe(operation: string, input: Shape): string {
   }
 }
 
-/** Queues by name; a queue's URL is its name. */
-export interface QueueRegistry {
-  get(name: string): Queue | undefined;
-  create(name: string): Queue;
-}
-
-/** Carries out commands of the SQS client. */
+/** Carries out commands of the SQS client; a queue's URL is its name. */
 export function queueCall(
   container: Container,
   { services, queues }: ClientDeps,
@@ -139,8 +133,10 @@ export function queueCall(
 
 function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unknown {
   if (operation === 'CreateQueue') return { QueueUrl: queues.create(input.QueueName).name };
+  if (operation === 'ListQueues') return { QueueUrls: queues.named(input.QueueNamePrefix) };
   const queue = queues.get(input.QueueName ?? input.QueueUrl);
   if (!queue) throw Object.assign(new Error('no such queue'), { name: 'QueueDoesNotExist' });
+  if (operation === 'DeleteQueue') return void queues.delete(queue.name);
   if (operation === 'GetQueueUrl') return { QueueUrl: queue.name };
   if (operation === 'ReceiveMessage') {
     const messages = queue.receive(input.MaxNumberOfMessages);

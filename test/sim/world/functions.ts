@@ -50,6 +50,8 @@ const turns = { UPDATE_TURNS_PER_EXECUTION: '4' };
 
 /** More than the scenarios drawn by seed ask for. */
 export const backlogLimit = 200;
+/** A lost agent that has nothing is forgotten after this. */
+export const forgetAfterMs = 5 * 60_000;
 
 const environments = {
   api: { ...base, ...identity, BACKLOG_LIMIT: String(backlogLimit) } satisfies ApiEnv,
@@ -65,7 +67,13 @@ const environments = {
   timers: { ...base, ...identity, ...jobQueues } satisfies TimersEnv,
   agentEvents: { ...base, ...identity } satisfies AgentEventsEnv,
   sweeper: { ...base, ...queues, ...workflow, SWEEPER_FUNCTION: 'sweeper' } satisfies SweeperEnv,
-  rollCall: { ...base, ...identity, HEARTBEAT_QUEUE_URL: queueNames.heartbeats } satisfies RollCallEnv,
+  rollCall: {
+    ...base,
+    ...identity,
+    HEARTBEAT_QUEUE_URL: queueNames.heartbeats,
+    // So short that machines return after it in the runs of the simulator.
+    AGENT_FORGET_AFTER_SECS: forgetAfterMs / 1000,
+  } satisfies RollCallEnv,
 } as const;
 
 export type FunctionName = keyof typeof environments;

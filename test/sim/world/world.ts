@@ -13,7 +13,6 @@ import {
   type ClientDeps,
   type Command,
   functionCall,
-  type QueueRegistry,
   queueCall,
   storeCall,
   workflowCall,
@@ -24,6 +23,7 @@ import { createFunctions, type FunctionName, queueNames, tableNames } from './fu
 import { type Host, useSources } from './hermetic.ts';
 import { type Container, Lambda } from './lambda.ts';
 import { Queue } from './queue.ts';
+import { QueueRegistry } from './queue-registry.ts';
 import { createRandom, type Random } from './random.ts';
 import { Scheduler } from './scheduler.ts';
 import { type Outage, Services } from './services.ts';
@@ -180,10 +180,9 @@ export class World {
   #createFunctions() {
     const { services, dynamo } = this;
     const { history } = this.#options;
-    const queues: QueueRegistry = {
-      get: (name) => this.queues.get(name),
-      create: (name) => this.queues.get(name) ?? this.#agentQueue(name),
-    };
+    const random = this.random.fork('deleted queues');
+    const make = (name: string): Queue => this.#agentQueue(name);
+    const queues = new QueueRegistry(this.queues, make, this.scheduler, random);
     const start = (name: string, event: unknown): void => {
       this.lambda.invoke(this.functions[name as FunctionName], event, () => {});
     };
