@@ -13,6 +13,7 @@ import { createConfigCache } from '../functions/launch.ts';
 import { type RollCallDeps, rollCall } from '../functions/roll-call/roll-call.ts';
 import { rollCallMemoryMb } from '../infra/stacks/roll-call-memory.ts';
 import { startDynamoEngine } from '../local/engines/dynamo-engine.ts';
+import { defaultMostLost } from '../shared/domain/agent/forget.ts';
 import { defaultRollCall } from '../shared/domain/agent/roll-call.ts';
 import { ledgerFromCapacity } from '../shared/domain/placement/ledger.ts';
 import { defaultFlapping } from '../shared/domain/task/flapping.ts';
@@ -94,6 +95,12 @@ async function startFleet(count: number): Promise<Fleet> {
     queueUrl,
     messages: createMessagePort(sqs),
     settings: defaultRollCall,
+    forget: {
+      forgetAfterMs: 86_400_000,
+      lostAfterMs: defaultRollCall.lostAfterMs,
+      mostLost: defaultMostLost,
+    },
+    agentQueues: { list: async () => [], drop: async () => undefined },
     identity: 'bound',
     owners: new Map(),
     timeouts: defaultTimeouts,

@@ -1,11 +1,12 @@
 // Forgets agents that are gone for good, whenever the roll call has read every agent's row anyway; so it costs nothing
-// while nobody goes. The row goes in one conditional write, its queue by the stream. Once an hour it looks for queues
+// while nobody is lost for long. The row goes in one conditional write, its queue by the stream. Once an hour it looks for queues
 // that have no agent: what a lost stream record, or a command that came too late, left behind.
-import { dueToForget, type ForgetSettings } from '../../shared/domain/agent/forget.ts';
+import { dueToForget, type ForgetSettings, mayBeForgotten } from '../../shared/domain/agent/forget.ts';
+import type { Registered } from '../../shared/domain/agent/roll-call.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
 import type { Roster } from '../../shared/model/roster.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
-import type { AgentWithLedger, Store } from '../../shared/store/port.ts';
+import type { Store } from '../../shared/store/port.ts';
 import type { AgentQueue } from '../clients/agent-queues.ts';
 import type { Log, MetricPort, RemainingTime } from '../ports.ts';
 
@@ -28,33 +29,48 @@ const atOnce = 8;
 /** What is left then has its turn at a later census. */
 const reserveMs = 5_000;
 const lookEveryMs = 3_600_000;
+/** Lost agents that are read in one roll call. */
+const mostLooks = 250;
+/** A census comes every four minutes. */
+const turnMs = 240_000;
 
-/** Answers how many agents were forgotten. `lost`: as the census read them. A failure leaves the rest to the next. */
+/** Answers how many agents were forgotten. A failure leaves the rest to the next census. */
 export async function forgetAgents(
-  lost: readonly AgentWithLedger[],
+  registered: readonly Registered[],
   roster: Roster,
   remainingMs: RemainingTime,
   deps: ForgetDeps,
 ): Promise<number> {
-  const due = dueToForget(lost, roster, deps.forget);
+  const due = turnOf(dueToForget(registered, roster, deps.forget), roster.calledAt);
   let forgotten = 0;
-  await mapLimit(due, atOnce, async (read) => {
-    if (remainingMs() <= reserveMs) return;
-    const { agentId, lostAt } = read.agent;
-    try {
-      const { kind } = await deps.store.forgetAgent(read);
-      if (kind === 'conflict') return;
-      forgotten++;
-      deps.log.info('an agent that was lost for long is forgotten', { agentId, lostAt });
-    } catch (error) {
-      deps.log.error('a lost agent could not be forgotten; a later roll call tries again', {
-        agentId,
-        error,
-      });
-    }
+  await mapLimit(due, atOnce, async (agentId) => {
+    if (remainingMs() > reserveMs && (await forgetOne(agentId, deps))) forgotten++;
   });
   deps.meter.count('AgentsForgotten', forgotten);
   return forgotten;
+}
+
+/** So many at a time, others the next time: those that tasks hold stay due for as long as these wait for a return. */
+function turnOf(due: readonly string[], calledAt: number): string[] {
+  if (due.length <= mostLooks) return [...due];
+  const first = Math.floor(calledAt / turnMs) * mostLooks;
+  return Array.from({ length: mostLooks }, (_, index) => due[(first + index) % due.length] as string);
+}
+
+async function forgetOne(agentId: string, { store, log }: ForgetDeps): Promise<boolean> {
+  try {
+    const read = await store.getAgent(agentId);
+    if (!read || !mayBeForgotten(read)) return false;
+    const { kind } = await store.forgetAgent(read);
+    if (kind === 'committed') {
+      const { lostAt } = read.agent;
+      log.info('an agent that was lost for long is forgotten', { agentId, lostAt });
+    }
+    return kind === 'committed';
+  } catch (error) {
+    log.error('a lost agent could not be forgotten; a later roll call tries again', { agentId, error });
+    return false;
+  }
 }
 
 /** Once an hour, which follows from the times of this census and the one before (epoch ms). */

@@ -51,7 +51,15 @@ export interface RollCallReport {
   readonly forgotten: number;
 }
 
-const nobody: RollCallReport = { heard: 0, agents: 0, newlyLost: 0, back: 0, held: 0, unsettled: 0, forgotten: 0 };
+const nobody: RollCallReport = {
+  heard: 0,
+  agents: 0,
+  newlyLost: 0,
+  back: 0,
+  held: 0,
+  unsettled: 0,
+  forgotten: 0,
+};
 
 /** Kept for storing the roster and for settling. */
 const reserveMs = 25_000;

@@ -19,34 +19,37 @@ export interface ForgetSettings {
 export const defaultMostLost = 4_000;
 
 interface Candidate {
-  readonly agent: Pick<Agent, 'agentId' | 'lostAt'>;
-  readonly ledger: Pick<Ledger, 'live'>;
+  readonly agentId: string;
+  readonly lostAt?: number;
 }
 
 /** Those whose time has come, lost longest first. `roster`: what the roll call just made of everything it heard. */
-export function dueToForget<T extends Candidate>(
-  lost: readonly T[],
+export function dueToForget(
+  registered: readonly Candidate[],
   roster: Roster,
   settings: ForgetSettings,
-): T[] {
+): string[] {
   const { calledAt, trustedSince, hold, agents } = roster;
   if (hold !== undefined || calledAt - trustedSince < settings.lostAfterMs) return [];
-  const silent = lost
-    .filter(({ agent }) => agent.lostAt !== undefined)
-    .filter(({ agent: { agentId } }) => calledAt - (agents.get(agentId)?.seenAt ?? 0) >= settings.lostAfterMs)
-    .sort((a, b) => lostAt(a) - lostAt(b));
-  const tooMany = silent.length - settings.mostLost;
-  return silent.filter((entry, index) => {
-    const isLong = calledAt - lostAt(entry) >= settings.forgetAfterMs;
-    return (isLong || index < tooMany) && mayBeForgotten(entry);
-  });
+  const isSilent = (agentId: string): boolean =>
+    calledAt - (agents.get(agentId)?.seenAt ?? 0) >= settings.lostAfterMs;
+  const lost = registered
+    .flatMap(({ agentId, lostAt }) =>
+      lostAt !== undefined && isSilent(agentId) ? [{ agentId, lostAt }] : [],
+    )
+    .sort((a, b) => a.lostAt - b.lostAt);
+  const tooMany = lost.length - settings.mostLost;
+  return lost
+    .filter(({ lostAt }, index) => calledAt - lostAt >= settings.forgetAfterMs || index < tooMany)
+    .map(({ agentId }) => agentId);
 }
 
-/** Lost, and nothing of it is held by a task. */
-export function mayBeForgotten({ agent, ledger }: Candidate): boolean {
+/** Lost, and no task holds anything of it. */
+export function mayBeForgotten({ agent, ledger }: AgentWithBooks): boolean {
   return agent.lostAt !== undefined && ledger.live.length === 0;
 }
 
-function lostAt({ agent }: Candidate): number {
-  return agent.lostAt ?? 0;
+interface AgentWithBooks {
+  readonly agent: Pick<Agent, 'lostAt'>;
+  readonly ledger: Pick<Ledger, 'live'>;
 }

@@ -136,7 +136,10 @@ function sqsRequest(operation: string, input: Shape, queues: QueueRegistry): unk
   if (operation === 'ListQueues') return { QueueUrls: queues.named(input.QueueNamePrefix) };
   const queue = queues.get(input.QueueName ?? input.QueueUrl);
   if (!queue) throw Object.assign(new Error('no such queue'), { name: 'QueueDoesNotExist' });
-  if (operation === 'DeleteQueue') return void queues.delete(queue.name);
+  if (operation === 'DeleteQueue') {
+    queues.delete(queue.name);
+    return {};
+  }
   if (operation === 'GetQueueUrl') return { QueueUrl: queue.name };
   if (operation === 'ReceiveMessage') {
     const messages = queue.receive(input.MaxNumberOfMessages);
