@@ -71,7 +71,7 @@ function sweepOnce(store: Store): Promise<SweepReport> {
     shards: dueShards,
     reportsArriveMs: 0,
     messages: { send: async () => undefined },
-    agents: { send: async () => undefined },
+    agents: { send: async () => 'sent' as const },
     matcherQueueUrl: '',
     jobsQueueUrl: '',
     timersQueueUrl: '',
