@@ -85,8 +85,7 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
   const { stateTable, notesTable, meter } = options;
   const client = options.client ?? createClient(options);
   const connection = connect({ client, stateTable, notesTable, meter });
-  const clock = options.clock ?? Date.now;
-  const historyMs = options.historyMs ?? defaultHistoryMs;
+  const { clock = Date.now, historyMs = defaultHistoryMs } = options;
   const configs = new Map<string, TaskConfig>();
   const roles = directory(connection, connection.state, rolesPartition);
   const pools = directory(connection, connection.notes, poolsPartition);
