@@ -1,17 +1,19 @@
 // One change of a stored update by a call: read, change, let the job follow, write on condition that nobody was first.
-import { followUpdate } from '../../shared/domain/update/follow-job.ts';
+import { followUpdate, sparedInstances } from '../../shared/domain/update/follow-job.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
-import { isTerminalUpdate, type UpdateRecord } from '../../shared/model/update.ts';
+import { type ConfiguredInstances, isTerminalUpdate, type UpdateRecord } from '../../shared/model/update.ts';
+import { mapLimit } from '../../shared/store/flow.ts';
 import type { JobWrite, Store } from '../../shared/store/port.ts';
 
 export interface ChangeUpdateDeps {
-  readonly store: Pick<Store, 'getUpdate' | 'getJob' | 'writeUpdate'>;
+  readonly store: Pick<Store, 'getUpdate' | 'getJob' | 'writeUpdate' | 'listTasks'>;
   readonly clock: Clock;
 }
 
 const maxTries = 10;
+const readsAtOnce = 8;
 
 /**
  * The update after `change` (such as `applyCall`), which may be called again with a newer record, and may throw. What
@@ -53,8 +55,23 @@ async function jobAfter(
   { store }: ChangeUpdateDeps,
 ): Promise<JobWrite | undefined> {
   const job = await store.getJob(key);
-  const followed = job && followUpdate(job, next, now);
+  const followed = job && followUpdate(job, next, now, await readSpared(next, store));
   if (!followed || followed === job) return undefined;
   const { specVersion, reconciledVersion } = job;
   return { next: followed, expected: { specVersion, reconciledVersion } };
+}
+
+/** Conditional on the record as it is, so nothing of it can have been taken down since. */
+async function readSpared(
+  update: UpdateRecord,
+  store: Pick<Store, 'listTasks'>,
+): Promise<ConfiguredInstances[]> {
+  const turns = update.progress.working.flatMap(({ instances }) => instances);
+  // What cannot be read is not known to have been spared.
+  const rows = await mapLimit(turns, readsAtOnce, (range) => store.listTasks(update, range, () => {}));
+  const byInstance = Map.groupBy(rows.flat(), ({ instance }) => instance);
+  return sparedInstances(
+    update,
+    [...byInstance].map(([instance, tasks]) => ({ instance, tasks })),
+  );
 }

@@ -6,12 +6,13 @@ import type { UpdateEvaluation } from '../../shared/domain/update/act.ts';
 import { failInternally } from '../../shared/domain/update/calls.ts';
 import { rememberDown } from '../../shared/domain/update/down.ts';
 import { type EvaluationOptions, evaluateUpdate } from '../../shared/domain/update/evaluate.ts';
-import { followUpdate } from '../../shared/domain/update/follow-job.ts';
+import { followUpdate, sparedInstances } from '../../shared/domain/update/follow-job.ts';
+import type { InstanceView } from '../../shared/domain/update/newest-task.ts';
 import { isRolling } from '../../shared/domain/update/status-machine.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Job } from '../../shared/model/job.ts';
 import { type JobKey, jobPath } from '../../shared/model/job-key.ts';
-import type { UpdateRecord } from '../../shared/model/update.ts';
+import { isTerminalUpdate, type UpdateRecord } from '../../shared/model/update.ts';
 import type { StoredUpdate } from '../../shared/store/port.ts';
 import { carryOutActions } from './carry-out-actions.ts';
 import type { UpdaterDeps } from './deps.ts';
@@ -56,7 +57,7 @@ export async function evaluateStored(
     const { next } = evaluation;
     if (begins(stored.update, next) && request.mayBegin?.(next) === false)
       return { stored, evaluation, held: true };
-    const written = await write(stored, job, evaluation, now, deps);
+    const written = await write(stored, job, evaluation, read.views, now, deps);
     if (!written) {
       deps.meter.count('UpdateConflicts', 1);
       continue;
@@ -122,11 +123,13 @@ async function write(
   stored: StoredUpdate,
   job: Job,
   { next, instanceEvents }: UpdateEvaluation,
+  views: readonly InstanceView[],
   now: number,
   { store, log }: UpdaterDeps,
 ): Promise<Written | undefined> {
   if (next === stored.update) return { stored, job };
-  const followed = followUpdate(job, next, now);
+  const spared = isTerminalUpdate(next.status) ? sparedInstances(next, views) : [];
+  const followed = followUpdate(job, next, now, spared);
   const { specVersion, reconciledVersion } = job;
   const outcome = await store.writeUpdate({
     before: stored,

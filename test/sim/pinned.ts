@@ -20,4 +20,10 @@ export const pinnedSeeds: readonly { readonly seed: number; readonly found: stri
     seed: 1633,
     found: 'an update that began while a killed job still ended made the job want what had been killed',
   },
+  {
+    seed: 127,
+    found:
+      'instances of a job were never made if rows of an earlier job of its name outlived that job ' +
+      '(fixed in shared/domain/job/reconcile.ts, tested in test/shared/domain/job/reconcile.test.ts)',
+  },
 ];

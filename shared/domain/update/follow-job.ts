@@ -2,10 +2,16 @@
 // desired state is at every moment what the update's progress says, so that reconcile and update never disagree. Each
 // function answers the job as it must be written together with the update's record.
 import { BorealisError } from '../../lib/errors.ts';
-import { intersectInstances, subtractInstances } from '../../model/instance-ranges.ts';
+import {
+  containsInstance,
+  intersectInstances,
+  subtractInstances,
+  toInstanceRanges,
+} from '../../model/instance-ranges.ts';
 import type { DesiredRange, Job } from '../../model/job.ts';
 import { type InstanceRange, type JobKey, jobPath } from '../../model/job-key.ts';
-import { isTerminalUpdate, type UpdateRecord } from '../../model/update.ts';
+import { isActive } from '../../model/task.ts';
+import { type ConfiguredInstances, isTerminalUpdate, type UpdateRecord } from '../../model/update.ts';
 import {
   checkNoUpdate,
   desiredInstances,
@@ -13,6 +19,7 @@ import {
   needsReconcile,
   tidyDesired,
 } from '../job/desired.ts';
+import { type InstanceView, newestTask } from './newest-task.ts';
 import { instancesOf } from './order.ts';
 import { configsByNow } from './progress.ts';
 
@@ -87,19 +94,65 @@ function checkSize(job: Job, update: UpdateRecord): void {
 
 /**
  * The job after a step of its update; the very object that was given if nothing changes or another update has taken
- * over. An ended update lets the job go; what it had taken down and not replaced is asked of reconcile.
+ * over. An ended update lets the job go; what it had taken down and not replaced is asked of reconcile. `spared`: what
+ * `sparedInstances` answers if the update has ended; they stay what they are.
  */
-export function followUpdate(job: Job, update: UpdateRecord, now: number): Job {
+export function followUpdate(
+  job: Job,
+  update: UpdateRecord,
+  now: number,
+  spared: readonly ConfiguredInstances[] = [],
+): Job {
   if (job.updateId !== update.updateId) return job;
-  const desired = followedDesired(job, update);
+  const desired = withConfigs(followedDesired(job, update), spared);
   const ended = isTerminalUpdate(update.status);
   if (!ended && sameDesired(desired, job.desired)) return job;
   const { updateId: _update, ...rest } = job;
   const next: Job = { ...bumped(ended ? rest : job, now), desired };
-  const left = ended ? leftDown(next, update) : [];
+  const left = ended ? subtractInstances(leftDown(next, update), instancesOf(spared)) : [];
   if (left.length === 0) return next;
   const refill = { instances: left, version: next.specVersion };
   return { ...next, reconciledVersion: job.reconciledVersion, refills: [...job.refills, refill] };
+}
+
+/**
+ * Instances whose turn it was when the update ended, and that it had left alone until then, with the configs they run:
+ * their take-down would have had too many down at once. Of what is being taken down it is not known how it ends.
+ */
+export function sparedInstances(
+  { progress }: UpdateRecord,
+  views: readonly InstanceView[],
+): ConfiguredInstances[] {
+  const turns = subtractInstances(
+    progress.working.flatMap(({ instances }) => instances),
+    progress.taken,
+  );
+  const running = views.flatMap(({ instance, tasks }) => {
+    const newest = newestTask(tasks);
+    const isLeft = newest !== undefined && isActive(newest.state) && newest.state !== 'KILLING';
+    return isLeft && containsInstance(turns, instance) ? [{ instance, configId: newest.configId }] : [];
+  });
+  return [...Map.groupBy(running, ({ configId }) => configId)].map(([configId, same]) => ({
+    configId,
+    instances: toInstanceRanges(same.map(({ instance }) => instance)),
+  }));
+}
+
+/** Those that are desired get these configs; the others stay as they are. */
+function withConfigs(
+  desired: readonly DesiredRange[],
+  configs: readonly ConfiguredInstances[],
+): DesiredRange[] {
+  const changed = configs.flatMap(({ configId, instances }) =>
+    desired.flatMap((range) =>
+      intersectInstances([range.instances], instances).map((part) => ({
+        ...range,
+        instances: part,
+        configId,
+      })),
+    ),
+  );
+  return tidyDesired([...withoutInstances(desired, instancesOf(configs)), ...changed]);
 }
 
 function followedDesired(job: Job, update: UpdateRecord): DesiredRange[] {

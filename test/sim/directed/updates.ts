@@ -1,6 +1,6 @@
 // Rolling updates that are interfered with at a bad moment.
 import type { Action } from '../scenario.ts';
-import { at, type DirectedScenario, directedScenario, jobOf, taskOf } from './build.ts';
+import { agents, at, type DirectedScenario, directedScenario, jobOf, taskOf } from './build.ts';
 
 const slow = jobOf('slow', 3, taskOf({ start: 500, kill: 20_000 }));
 
@@ -29,6 +29,16 @@ const oneBad: Action = {
     minWaitInInstanceRunningMs: 5_000,
     maxFailedInstances: 1,
   },
+};
+
+/** One fits on an agent. */
+const resources = { cpuMilli: 3_000, ramMb: 64, diskMb: 16, gpus: 0, gpuMilli: 0, gpuModels: [], ports: [] };
+const large = jobOf('large', 3, taskOf({ start: 500 }, { resources }));
+const replaceLarge: Action = {
+  kind: 'update',
+  job: 0,
+  change: { kind: 'replace', configs: jobOf('large', 3, taskOf({ start: 600 }, { resources })).configs },
+  settings: { strategy: { kind: 'queue', groupSize: 1 }, minWaitInInstanceRunningMs: 200_000 },
 };
 
 export const updates: readonly DirectedScenario[] = [
@@ -93,5 +103,17 @@ export const updates: readonly DirectedScenario[] = [
       at(50_000, { kind: 'stopExecution' }),
     ],
     calmAt: 60_000,
+  }),
+  directedScenario({
+    name: 'an update is given up while its next instance may not be taken down',
+    agents: agents(3),
+    jobs: [large],
+    steps: [
+      at(6_000, { kind: 'submit', job: large }),
+      at(20_000, replaceLarge),
+      at(30_000, { kind: 'gone', agent: 2 }),
+      at(400_000, { kind: 'updateCall', job: 0, call: 'hold' }),
+    ],
+    calmAt: 420_000,
   }),
 ];

@@ -6,9 +6,14 @@ import {
   restartInstances,
 } from '../../../../shared/domain/job/desired.ts';
 import { planReconcile } from '../../../../shared/domain/job/reconcile.ts';
-import { followUpdate, jobUnderUpdate } from '../../../../shared/domain/update/follow-job.ts';
+import {
+  followUpdate,
+  jobUnderUpdate,
+  sparedInstances,
+} from '../../../../shared/domain/update/follow-job.ts';
 import { moveTo } from '../../../../shared/domain/update/record.ts';
 import type { Job } from '../../../../shared/model/job.ts';
+import type { Task } from '../../../../shared/model/task.ts';
 import type { UpdateRecord } from '../../../../shared/model/update.ts';
 import { makeJob, makeTask, makeUpdate, step, t0 } from '../../../contract/fixtures.ts';
 import { sampleConfig } from '../task/sample-task.ts';
@@ -145,6 +150,33 @@ describe('a job that follows its update', () => {
     expect(done.refills).toEqual([]);
     expect(done.reconciledVersion).toBe(done.specVersion);
     expect(killInstances(done, 'all', 'bye', t0).desired).toEqual([]);
+  });
+
+  it('wants of an instance what it runs if its turn had come and it was spared until the update was given up', () => {
+    const { job, update } = underUpdate();
+    const working = [{ since: t0, instances: [[2, 5] as [number, number]] }];
+    const progress = { visited: 6, revisited: 0, working, taken: [[3, 3] as [number, number]], failed: [] };
+    const aborted = moveTo({ ...update, progress }, 'ABORTED', { now: t0 });
+    const runs = (instance: number, state: Task['state'], configId: string) => {
+      return { instance, tasks: [step(makeTask({ ...job, instance, configId }), state)] };
+    };
+    // 2 waits for the budget, 3 is about to be ended, 4 is being ended, 5 is new already; the turn of 8 is yet to come.
+    const views = [
+      runs(2, 'RUNNING', old),
+      runs(3, 'RUNNING', old),
+      runs(4, 'KILLING', old),
+      runs(5, 'STARTING', wanted),
+      runs(8, 'RUNNING', old),
+    ];
+    const spared = sparedInstances(aborted, views);
+    expect(spared).toEqual([
+      { configId: old, instances: [[2, 2]] },
+      { configId: wanted, instances: [[5, 5]] },
+    ]);
+    const under = followUpdate(job, { ...update, progress }, t0);
+    const left = followUpdate(under, aborted, t0, spared);
+    expect(spoken(left)).toEqual(['0-2 old', '3-5 new', '6-9 old', '10-11 new']);
+    expect(left.refills).toEqual([{ instances: [[3, 4]], version: left.specVersion }]);
   });
 
   it('asks reconcile to fill the holes an update leaves that is given up', () => {
