@@ -68,6 +68,8 @@ function sweepOnce(store: Store): Promise<SweepReport> {
   const quiet = () => undefined;
   return sweep(() => 600_000, {
     store: { ...store, getRoster: async () => roster },
+    // Nobody here carries the probe of the sweep; what it costs is counted.
+    pause: () => filling.notePassage({ probedAt: now }),
     shards: dueShards,
     reportsArriveMs: 0,
     messages: { send: async () => undefined },

@@ -29,23 +29,28 @@ export interface ReportedStatus {
 const maxTries = 5;
 const agentsAtOnce = 16;
 
-/** Applies all; adds to `failed` the messages that must come again. Never throws. */
+/**
+ * Applies all; adds to `failed` the messages that must come again. Never throws. False if the store refused: nothing can
+ * be reported at the moment.
+ */
 export async function applyStatuses(
   statuses: readonly ReportedStatus[],
   failed: Set<string>,
   deps: StatusDeps,
-): Promise<void> {
-  if (statuses.length === 0) return;
+): Promise<boolean> {
+  if (statuses.length === 0) return true;
   const byTask = Map.groupBy(statuses, ({ status }) => status.taskId);
   try {
     const strays = await settle(byTask, failed, deps);
     await answerStrays(strays, failed, deps);
+    return true;
   } catch (error) {
     for (const { messageId } of statuses) failed.add(messageId);
     deps.log.error('task statuses could not be written; they come again', {
       taskIds: [...byTask.keys()],
       error,
     });
+    return false;
   }
 }
 

@@ -8,6 +8,7 @@ import { createMessagePort } from '../clients/message-port.ts';
 import { createRedelivery, redelivered } from '../clients/redelivery.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
+import { createLateness } from '../lateness.ts';
 import { workerChain } from '../middleware/worker.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
 import { processReports } from './process-reports.ts';
@@ -17,8 +18,10 @@ export function createHandler(environment: Environment) {
   const env = parseEnv(agentEventsEnvSchema, environment);
   const sqs = createSqsClient();
   const { logger, metrics, log, meter } = createTelemetry('agent-events', env.BOREALIS_CLUSTER);
+  const store = createStore(env, 'agent-events');
   const deps = {
-    store: createStore(env, 'agent-events'),
+    store,
+    lateness: createLateness({ store, log, ...platform }),
     agents: createAgentCommandPort(sqs, createMessagePort(sqs), env.BOREALIS_CLUSTER),
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,

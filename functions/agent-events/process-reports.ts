@@ -5,6 +5,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { checkIdentity } from '../../shared/domain/agent/identity.ts';
 import { BorealisError } from '../../shared/lib/errors.ts';
 import type { Clock } from '../../shared/lib/ports.ts';
+import { lateAfterMs } from '../../shared/model/passage.ts';
 import {
   type AgentReport,
   agentReportSchema,
@@ -13,17 +14,20 @@ import {
 } from '../../shared/model/protocol.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Store } from '../../shared/store/port.ts';
+import type { Lateness } from '../lateness.ts';
 import { parseBody } from '../queue-batch.ts';
 import { applyStatuses, type ReportedStatus, type StatusDeps } from './apply-statuses.ts';
 import { believed, refuse, type SenderDeps, type Signed } from './check-senders.ts';
 import { type LeavingDeps, noteLeaving } from './leaving.ts';
+import { delaysOf, notePassed, type Probe, readProbe } from './passage.ts';
 
 export interface AgentEventsDeps extends StatusDeps, SenderDeps {
   readonly store: StatusDeps['store'] &
     SenderDeps['store'] &
     LeavingDeps['store'] &
-    Pick<Store, 'registerAgent'>;
+    Pick<Store, 'registerAgent' | 'notePassage'>;
   readonly clock: Clock;
+  readonly lateness: Lateness;
 }
 
 const agentsAtOnce = 16;
@@ -40,8 +44,14 @@ export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Pr
   const failed = new Set<string>();
   const registers: Of<'register'>[] = [];
   const others: Received[] = [];
+  const probes: Probe[] = [];
   for (const record of event.Records) {
     const id = record.messageId;
+    const probe = readProbe(record);
+    if (probe) {
+      probes.push(probe);
+      continue;
+    }
     const report = readReport(record, deps);
     if (!report) {
       failed.add(id);
@@ -64,7 +74,13 @@ export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Pr
       statuses.push(...report.statuses.map((status) => ({ messageId: id, agentId, status })));
     }
   }
-  await Promise.all([leave(leavings, failed, deps), applyStatuses(statuses, failed, deps)]);
+  const delays = delaysOf(event, statuses, deps.clock());
+  if (delays.first > lateAfterMs) await deps.lateness('reports', delays.first);
+  const [isTaken] = await Promise.all([applyStatuses(statuses, failed, deps), leave(leavings, failed, deps)]);
+  // Those that come again and again are not late before they are taken: they may be of a row that cannot be read.
+  const retried = delays.retried.filter(({ id }) => !failed.has(id));
+  if (!isTaken || retried.length > 0) await deps.lateness('reports');
+  await notePassed(probes, failed, deps);
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };
 }
 

@@ -14,7 +14,14 @@ import { isUnreadable } from '../../shared/store/codec/row.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
 import type { Release, Store } from '../../shared/store/port.ts';
 import type { ConfigCache } from '../launch.ts';
-import { drainTimer, matcherWake, reconcileWake, timerMessage, updateWake } from '../messages.ts';
+import {
+  drainTimer,
+  matcherWake,
+  probeMessage,
+  reconcileWake,
+  timerMessage,
+  updateWake,
+} from '../messages.ts';
 import type {
   AgentCommandPort,
   EventPort,
@@ -42,6 +49,7 @@ export interface FanoutDeps extends CommandDeps, PruneDeps {
     readonly matcher: string;
     readonly jobs: string;
     readonly timers: string;
+    readonly intake: string;
   };
   readonly clock: () => number;
   readonly random: RandomSource;
@@ -121,6 +129,13 @@ export async function carryOut(due: readonly Due[], deps: FanoutDeps): Promise<S
       ),
     ),
   ]);
+  // Last, and only if all of the batch is done: it says so of everything before it.
+  if (failed.size === 0 && groups.probes.items.length > 0) {
+    const newest = Math.max(...groups.probes.items);
+    await guard('passing on a probe', groups.probes.records, () =>
+      deps.messages.send(deps.queues.intake, [probeMessage(newest)]),
+    );
+  }
   return failed;
 }
 
@@ -163,6 +178,7 @@ function groupEffects(due: readonly Due[], now: number) {
   const prunes = new Map<string, Group<PruneItem>>();
   const timers = new Group<TimerItem>();
   const drains = new Group<OutgoingMessage>();
+  const probes = new Group<number>();
   const ends = new Group<JobKey>();
   const events = new Group<BusEvent>();
   for (const { record, effect } of due) {
@@ -213,12 +229,15 @@ function groupEffects(due: readonly Due[], now: number) {
       case 'endCheck':
         ends.add(record, effect.key);
         break;
+      case 'probe':
+        probes.add(record, effect.sentAt);
+        break;
       case 'event':
         events.add(record, effect.event);
         break;
     }
   }
-  return { prunes, agents, releases, pools, jobs, executions, timers, drains, ends, events };
+  return { prunes, agents, releases, pools, jobs, executions, timers, drains, ends, probes, events };
 }
 
 function groupOf<T>(groups: Map<string, Group<T>>, key: string): Group<T> {

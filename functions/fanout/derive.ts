@@ -22,6 +22,7 @@
 //          other change of status        wake it: an execution may be waiting
 //          ended                         has its job ended?
 //          every change of status        event on the bus
+//   probe  sent                         goes on to the intake queue, behind the reports
 //   ledger nothing: whatever frees room also changes a task or an agent
 
 import { isHistoryDue } from '../../shared/domain/task/history.ts';
@@ -67,6 +68,8 @@ export type Effect =
   | { readonly kind: 'dropConfigs'; readonly key: JobKey }
   /** Look whether no task of the job is left; if so that is an event on the bus. */
   | { readonly kind: 'endCheck'; readonly key: JobKey }
+  /** A sweep asks whether changes and reports are in time; it goes on with the reports. */
+  | { readonly kind: 'probe'; readonly sentAt: number }
   | { readonly kind: 'event'; readonly event: BusEvent };
 
 /**
@@ -83,6 +86,8 @@ export function deriveEffects(change: StreamChange, cluster: string, now: number
       return agentEffects(change, cluster);
     case 'update':
       return updateEffects(change, cluster);
+    case 'probe':
+      return [{ kind: 'probe', sentAt: change.sentAt }];
     case 'ledger':
     case 'other':
       return [];

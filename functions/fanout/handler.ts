@@ -11,6 +11,7 @@ import { createMessagePort } from '../clients/message-port.ts';
 import { createSqsClient } from '../clients/sqs.ts';
 import { createStore } from '../clients/store.ts';
 import { createSfnClient, createWorkflowPort } from '../clients/workflow-port.ts';
+import { createLateness } from '../lateness.ts';
 import { createConfigCache } from '../launch.ts';
 import { workerChain } from '../middleware/worker.ts';
 import { createTelemetry, type Environment, lazyHandler, platform } from '../runtime.ts';
@@ -37,6 +38,7 @@ export function createHandler(environment: Environment) {
       matcher: env.MATCHER_QUEUE_URL,
       jobs: env.JOBS_QUEUE_URL,
       timers: env.TIMERS_QUEUE_URL,
+      intake: env.INTAKE_QUEUE_URL,
     },
     timeouts: timeoutsWith(env.TASK_TIMEOUTS),
     flapping: defaultFlapping,
@@ -44,6 +46,7 @@ export function createHandler(environment: Environment) {
     log,
     meter,
     ...platform,
+    lateness: createLateness({ store, log, ...platform }),
     decode: decodeStreamRecord,
   };
   return workerChain<DynamoDBStreamEvent, DynamoDBBatchResponse>(logger, metrics, (event) =>

@@ -1,10 +1,13 @@
 // One batch of the table's stream: decode, derive, carry out, and name the first record that must be sent again.
 import type { DynamoDBBatchResponse, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import { lateAfterMs } from '../../shared/model/passage.ts';
 import type { StreamChange } from '../../shared/store/port.ts';
+import type { Lateness } from '../lateness.ts';
 import { carryOut, type Due, type FanoutDeps } from './carry-out.ts';
 import { deriveEffects } from './derive.ts';
 
 export interface ProcessBatchDeps extends FanoutDeps {
+  readonly lateness: Lateness;
   readonly decode: (record: DynamoDBRecord) => StreamChange;
 }
 
@@ -20,9 +23,11 @@ export async function processBatch(
   const failed = new Set<number>();
   const due: Due[] = [];
   const now = deps.clock();
+  let ageMs = 0;
   for (const [index, record] of event.Records.entries()) {
     try {
       const effects = deriveEffects(deps.decode(record), deps.cluster, timeOf(record) ?? now);
+      if (effects.length > 0) ageMs = Math.max(ageMs, now - (timeOf(record) ?? now));
       for (const effect of effects) due.push({ record: index, effect });
     } catch (error) {
       failed.add(index);
@@ -32,6 +37,8 @@ export async function processBatch(
       });
     }
   }
+  // Noted first, so that nobody takes a launch that goes out only now for one the agent has known for long.
+  if (ageMs > lateAfterMs) await deps.lateness('changes', ageMs);
   for (const index of await carryOut(due, deps)) failed.add(index);
   if (failed.size === 0) return { batchItemFailures: [] };
   const first = Math.min(...failed);

@@ -1,5 +1,4 @@
 // What overstayed a transient state, shard by shard of the due index: ended, or put off if its index entry came up early.
-import { isSilenceEvidence } from '../../shared/domain/agent/evidence.ts';
 import { applyTransition } from '../../shared/domain/task/apply.ts';
 import { timedOut } from '../../shared/domain/task/timeouts.ts';
 import type { Task } from '../../shared/model/task.ts';
@@ -7,12 +6,11 @@ import { mapLimit } from '../../shared/store/flow.ts';
 import type { SetAside, Store, TransitionWrite } from '../../shared/store/port.ts';
 import type { RemainingTime } from '../ports.ts';
 import type { TransitionDeps } from '../transition-deps.ts';
+import type { createEvidence, EvidenceDeps } from './evidence.ts';
 import type { Remind } from './remind.ts';
 
-export interface OverdueDeps extends TransitionDeps {
-  /** How long reports may be under way after trouble, ms. */
-  readonly reportsArriveMs: number;
-  readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll' | 'getRoster'>;
+export interface OverdueDeps extends TransitionDeps, EvidenceDeps {
+  readonly store: Pick<Store, 'listDue' | 'deferDue' | 'transitionAll'> & EvidenceDeps['store'];
   /** Index entries read at once; replaced in tests. */
   readonly pageSize?: number;
 }
@@ -28,6 +26,8 @@ export interface ShardReport {
   released: number;
   deferred: number;
   held: number;
+  /** Overdue, and it is not known yet whether what they reported has arrived. */
+  awaited: number;
   /** How overdue the most overdue task was, milliseconds. */
   lagMs: number;
   /** False: time was up before its end. */
@@ -37,7 +37,7 @@ export interface ShardReport {
 }
 
 export function emptyReport(shard: number): ShardReport {
-  return { shard, lost: 0, released: 0, deferred: 0, held: 0, lagMs: 0, complete: false };
+  return { shard, lost: 0, released: 0, deferred: 0, held: 0, awaited: 0, lagMs: 0, complete: false };
 }
 
 /** Adds to `report` as it goes, so that what was done shows even if it fails. Answers the report. */
@@ -52,11 +52,11 @@ export async function sweepShard(
     const page = { limit: pageSize, ...(cursor !== undefined && { cursor }) };
     // Page after page and never from the beginning again: what a page ends may stand in the index for a while longer.
     const due = await deps.store.listDue(report.shard, deps.clock(), page, deps.aside);
-    const before = report.held;
+    const before = report.held + report.awaited;
     const moved = await sweepPage(due.items, report, deps);
     cursor = due.next;
     // While reports are held up, page after page would be read for nothing.
-    const isHeldUp = moved === 0 && report.held > before;
+    const isHeldUp = moved === 0 && report.held + report.awaited > before;
     if (cursor === undefined || isHeldUp) {
       report.complete = true;
       break;
@@ -77,10 +77,10 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardD
     }
     report.lagMs = Math.max(report.lagMs, now - (task.deadlineAt ?? now));
     // Being held back too long needs no report to be seen; all other deadlines wait for one.
-    if (write.next?.state !== 'PENDING' && !(await deps.evidence())) {
-      report.held++;
-      continue;
-    }
+    const verdict = write.next?.state === 'PENDING' ? 'counts' : await deps.evidence(task.deadlineAt ?? now);
+    if (verdict === 'held') report.held++;
+    if (verdict === 'soon') report.awaited++;
+    if (verdict !== 'counts') continue;
     writes.push(write);
   }
   const [outcomes] = await Promise.all([
@@ -104,19 +104,10 @@ async function sweepPage(due: readonly Task[], report: ShardReport, deps: ShardD
 }
 
 export interface ShardDeps extends OverdueDeps {
-  /** May a task that has not reported be given up? Read when first asked. */
-  readonly evidence: () => Promise<boolean>;
+  /** May a task that did not report until then be given up? */
+  readonly evidence: ReturnType<typeof createEvidence>;
   readonly remind: Remind;
   readonly aside: SetAside;
-}
-
-/** Reads the roster at most once, when first asked. */
-export function createEvidence({ store, clock, reportsArriveMs }: OverdueDeps): () => Promise<boolean> {
-  let asked: Promise<boolean> | undefined;
-  return () => {
-    asked ??= store.getRoster().then((roster) => isSilenceEvidence(roster, clock(), reportsArriveMs));
-    return asked;
-  };
 }
 
 /** The write an overdue task needs; undefined if its row says it is not due (the index entry is only a hint). */

@@ -11,7 +11,8 @@ import { tellAside } from '../set-aside.ts';
 import { type Attempt, createAttempts } from './attempts.ts';
 import { type AuditDeps, auditLedgers } from './audit-ledgers.ts';
 import { type ContinuationDeps, handOver, heldShards, takeRound } from './continuation.ts';
-import { createEvidence, emptyReport, type OverdueDeps, type ShardReport, sweepShard } from './overdue.ts';
+import { createEvidence } from './evidence.ts';
+import { emptyReport, type OverdueDeps, type ShardReport, sweepShard } from './overdue.ts';
 import { createReminder, type ReminderDeps } from './remind.ts';
 import { sweepUpdates, type UpdateSweepDeps } from './sweep-updates.ts';
 import { type DrainerWakeDeps, wakeDrainer } from './wake-drainer.ts';
@@ -45,6 +46,8 @@ export interface SweepReport {
   readonly deferred: number;
   /** Overdue, but left alone because reports may be late (shared/domain/agent/evidence.ts). */
   readonly held: number;
+  /** Overdue, and looked at again by the next sweep: what they reported may not have arrived yet. */
+  readonly awaited: number;
   readonly poolsWoken: number;
   /** Jobs whose newest spec waited so long that its hint must have been lost. */
   readonly jobsWoken: number;
@@ -119,7 +122,7 @@ async function sweepOverdue(
   attempt: Attempt,
   deps: SweeperDeps,
 ): Promise<ShardReport[]> {
-  const evidence = createEvidence(deps);
+  const evidence = createEvidence(deps, remainingMs);
   const remind = createReminder(deps);
   const aside = tellAside(deps.log, () => deps.meter.count('UnreadableRows', 1));
   return mapLimit(shards, shardsAtOnce, (shard) => {
@@ -137,6 +140,7 @@ function reportOf(swept: readonly ShardReport[], counts: Counts, continued: bool
     released: sum(({ released }) => released),
     deferred: sum(({ deferred }) => deferred),
     held: sum(({ held }) => held),
+    awaited: sum(({ awaited }) => awaited),
     ...counts,
     complete: swept.every(({ complete }) => complete),
     continued,

@@ -103,14 +103,15 @@ export class ControlPlaneStack extends Stack {
         MATCHER_QUEUE_URL: state.queues.matcher.queueUrl,
         JOBS_QUEUE_URL: state.queues.jobs.queueUrl,
         TIMERS_QUEUE_URL: state.queues.timers.queueUrl,
+        INTAKE_QUEUE_URL: state.queues.agentReports.queueUrl,
         UPDATE_WORKFLOW_ARN: this.updateWorkflowArn(settings.cluster),
         EVENT_BUS_NAME: state.bus.eventBusName,
         HISTORY_MAX_PER_JOB: settings.historyMaxPerJob,
       },
     });
     grantStore(fanout, state.tables, 'fanout');
-    const { matcher, jobs, timers } = state.queues;
-    for (const queue of [matcher, jobs, timers]) queue.grantSendMessages(fanout.function);
+    const { matcher, jobs, timers, agentReports } = state.queues;
+    for (const queue of [matcher, jobs, timers, agentReports]) queue.grantSendMessages(fanout.function);
     this.grantWorkflow(fanout, settings.cluster, 'states:StartExecution');
     state.bus.grantPutEventsTo(fanout.function);
     this.grantAgentQueues(fanout, settings.cluster, [...guarding, 'sqs:DeleteQueue']);

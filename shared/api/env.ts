@@ -42,6 +42,8 @@ export const fanoutEnvSchema = z.object({
   MATCHER_QUEUE_URL: z.string(),
   JOBS_QUEUE_URL: z.string(),
   TIMERS_QUEUE_URL: z.string(),
+  /** Probes go on there, to arrive behind the reports of agents. */
+  INTAKE_QUEUE_URL: z.string(),
   UPDATE_WORKFLOW_ARN: z.string(),
   EVENT_BUS_NAME: z.string(),
   /** Ended tasks of a job that are kept even if it has many (`history_max_per_job_threshold`). */

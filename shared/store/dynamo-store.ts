@@ -11,7 +11,7 @@ import {
   type DocumentSender,
   send,
 } from './connection.ts';
-import { callbackKeyOf, poolsPartition, rolesPartition, suspicionKeyOf } from './keys.ts';
+import { callbackKeyOf, poolsPartition, probeKeyOf, rolesPartition, suspicionKeyOf } from './keys.ts';
 import type { CapacityMeter, Store, TransitionOutcome, TransitionWrite } from './port.ts';
 import {
   getAgent,
@@ -23,7 +23,7 @@ import {
 } from './read/agents.ts';
 import { countBacklog } from './read/backlog.ts';
 import { getConfigs, getJob, listJobs, listUnreconciled, tokenUse } from './read/jobs.ts';
-import { getReasons, getRoster, getSweepLease, listSuspicions } from './read/notes.ts';
+import { getPassage, getReasons, getRoster, getSweepLease, listSuspicions } from './read/notes.ts';
 import { countPending, listPending, pendingPools } from './read/pending.ts';
 import { getTask, getTasks, listDue, listOnAgent, listTasks } from './read/tasks.ts';
 import {
@@ -49,6 +49,7 @@ import { expireJob } from './tx/expire-job.ts';
 import { forgetAgent } from './tx/forget-agent.ts';
 import { healLedger } from './tx/heal-ledger.ts';
 import { insertTasks } from './tx/insert-tasks.ts';
+import { notePassage } from './tx/note-passage.ts';
 import { putReasons } from './tx/put-reasons.ts';
 import { putRoster } from './tx/put-roster.ts';
 import { putRow } from './tx/put-row.ts';
@@ -157,6 +158,9 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     forgetAgent: (read) => forgetAgent(connection, read),
     getRoster: (options) => getRoster(connection, options?.isConsistent === true),
     putRoster: (roster, madeFrom) => putRoster(connection, roster, madeFrom),
+    putProbe: (at) => putRow(connection, connection.state, 'putProbe', { ...probeKeyOf(at), at }),
+    getPassage: () => getPassage(connection),
+    notePassage: (news) => notePassage(connection, news),
 
     listDue: (shard, now, page, aside) => listDue(connection, { shard, now, ...page }, aside),
     deferDue: (task) => deferDue(connection, task),

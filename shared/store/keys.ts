@@ -11,10 +11,12 @@
 //                                   U#<updateId>#P                  update: what it was asked to do; never changes
 //          UPDATED#<job path>#<id>  E#<version>#<part>              update: what happened to its instances
 //          UPDATES#<role>           <updateId>                      directory of a role's updates
+//          PROBE#<lane>             PROBE                           probe of the way that changes and reports take
 //   due index: tasks with a deadline under <shard>, jobs whose newest spec is not carried out under J#<shard>, updates
 //              whose execution is to be looked at under U#<shard>, agents that are being emptied under D#
 //   notes  ROSTER                   ROSTER                          when each agent was last heard
 //          REASONS#<job path>       <configId>                      why its tasks wait
+//          PASSAGE                  PASSAGE                         what is known of the way that changes and reports take
 //          SWEEP                    LEASE                           who goes on with a sweep that ran out of time
 //          AUDIT#<agentId>          AUDIT                           what is suspected of its ledger
 //          POOLS                    <pool>                          pools that ever had a task
@@ -123,6 +125,18 @@ export function ledgerKeyOf(agentId: string): Key {
 
 /** The one roster of the cluster, in the notes table. */
 export const rosterKey: Key = { pk: 'ROSTER', sk: 'ROSTER' };
+
+export const probePrefix = 'PROBE#';
+const probeLanes = 16;
+const probeLaneMs = 60_000;
+
+/** Another partition each minute, so that probes take all lanes of the stream in turn. */
+export function probeKeyOf(at: number): Key {
+  return { pk: `${probePrefix}${Math.floor(at / probeLaneMs) % probeLanes}`, sk: 'PROBE' };
+}
+
+/** The one of the cluster, in the notes table. */
+export const passageKey: Key = { pk: 'PASSAGE', sk: 'PASSAGE' };
 
 /** Who goes on with a sweep that ran out of time, in the notes table. */
 export const sweepLeaseKey: Key = { pk: 'SWEEP', sk: 'LEASE' };

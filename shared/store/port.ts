@@ -4,6 +4,7 @@
 import type { Agent, Ledger, Offer } from '../model/agent.ts';
 import type { Job } from '../model/job.ts';
 import type { JobKey, TaskRef } from '../model/job-key.ts';
+import type { Passage } from '../model/passage.ts';
 import type { PendingReason } from '../model/reason.ts';
 import type { Grant, Resources } from '../model/resources.ts';
 import type { Roster } from '../model/roster.ts';
@@ -358,6 +359,12 @@ export interface Store {
     roster: Roster,
     madeFrom: number | undefined,
   ): Promise<{ readonly kind: 'committed' | 'conflict' }>;
+  /** Sends a probe on the way that changes and reports take; `at`, epoch ms, is what it says at the end of it. */
+  putProbe(at: number): Promise<void>;
+  /** Empty while nothing was ever noted. As it is now. */
+  getPassage(): Promise<Passage>;
+  /** Notes what is newer than what is noted already; of the rest nothing. */
+  notePassage(news: Passage): Promise<void>;
 
   // -- sweeping --
   /**
@@ -412,6 +419,7 @@ export type StreamChange =
   | { readonly kind: 'agent'; readonly before?: Agent; readonly after?: Agent }
   | { readonly kind: 'ledger'; readonly before?: Ledger; readonly after?: Ledger }
   | { readonly kind: 'update'; readonly before?: UpdateHead; readonly after?: UpdateHead }
+  | { readonly kind: 'probe'; readonly sentAt: number }
   | { readonly kind: 'other' };
 
 /** The part of an update that its changing row holds. */

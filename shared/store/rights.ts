@@ -77,6 +77,9 @@ export const storeRights = {
   forgetAgent: ['state DeleteItem'],
   getRoster: ['notes GetItem'],
   putRoster: ['notes PutItem'],
+  putProbe: ['state PutItem'],
+  getPassage: ['notes GetItem'],
+  notePassage: ['notes UpdateItem'],
 
   listDue: ['due Query', 'state BatchGetItem'],
   deferDue: ['state UpdateItem'],
@@ -96,7 +99,7 @@ export const storeRights = {
 
 /** Store methods by the function (folder under functions/) that calls them. */
 export const storeUse = {
-  'agent-events': ['getAgent', 'getTasks', 'registerAgent', 'setAgentMode', 'transitionAll'],
+  'agent-events': ['getAgent', 'getTasks', 'notePassage', 'registerAgent', 'setAgentMode', 'transitionAll'],
   'agent-lifecycle': ['getAgent', 'setAgentMode'],
   api: [
     'bindAgent',
@@ -149,6 +152,7 @@ export const storeUse = {
     'getJob',
     'getTasks',
     'listTasks',
+    'notePassage',
     'release',
     'transition',
   ],
@@ -195,6 +199,7 @@ export const storeUse = {
     'deferUpdate',
     'dropSuspicion',
     'getAgent',
+    'getPassage',
     'getRoster',
     'getSweepLease',
     'getUpdate',
@@ -207,6 +212,7 @@ export const storeUse = {
     'listSuspicions',
     'listUnreconciled',
     'pendingPools',
+    'putProbe',
     'putSuspicion',
     'putSweepLease',
     'transitionAll',

@@ -3,10 +3,10 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { decodeAgent, decodeLedger } from './codec/agent-row.ts';
 import { plainRow } from './codec/attribute-values.ts';
 import { decodeJob } from './codec/job-row.ts';
-import type { Row } from './codec/row.ts';
+import { numberOf, type Row } from './codec/row.ts';
 import { decodeTask } from './codec/task-row.ts';
 import { decodeUpdateHead, isUpdateHead } from './codec/update-row.ts';
-import { agentPrefix, ledgerPrefix, taskPrefix } from './keys.ts';
+import { agentPrefix, ledgerPrefix, probePrefix, taskPrefix } from './keys.ts';
 import type { StreamChange } from './port.ts';
 
 /** The part of Lambda's DynamoDBRecord that is read here; its images are in DynamoDB's own notation. */
@@ -20,7 +20,7 @@ export interface StreamRecord {
     | undefined;
 }
 
-/** INTERNAL if a task, job, agent, ledger or update can't be read; rows of other kinds are `other`. */
+/** INTERNAL if a task, job, agent, ledger, update or probe can't be read; rows of other kinds are `other`. */
 export function decodeStreamRecord(record: StreamRecord): StreamChange {
   const before = imageOf(record.dynamodb?.OldImage);
   const after = imageOf(record.dynamodb?.NewImage);
@@ -36,6 +36,7 @@ export function decodeStreamRecord(record: StreamRecord): StreamChange {
     return { kind: 'ledger', ...both(before, after, decodeLedger) };
   }
   if (isUpdateHead(pk, sk)) return { kind: 'update', ...both(before, after, decodeUpdateHead) };
+  if (pk.startsWith(probePrefix) && after) return { kind: 'probe', sentAt: numberOf(after, 'at', 'probe') };
   return { kind: 'other' };
 }
 

@@ -344,6 +344,26 @@ export function agentsContract(subject: () => StoreUnderTest): void {
     });
   });
 
+  describe('what is known of the way of changes and reports', () => {
+    it('only ever becomes newer, each kind of news for itself', async () => {
+      const store = subject().store();
+      // One row a cluster, and all suites of one endpoint share its table.
+      const { probedAt = t0, lateAt = t0 } = await store.getPassage();
+      await store.notePassage({ probedAt: probedAt + 5 });
+      await store.notePassage({ lateAt: lateAt + 3 });
+      await store.notePassage({ probedAt: probedAt + 4, lateAt: lateAt + 3 });
+      expect(await store.getPassage()).toEqual({ probedAt: probedAt + 5, lateAt: lateAt + 3 });
+      await store.notePassage({ probedAt: probedAt + 6, lateAt: lateAt + 7 });
+      expect(await store.getPassage()).toEqual({ probedAt: probedAt + 6, lateAt: lateAt + 7 });
+    });
+
+    it('is asked for by a row that another probe may replace', async () => {
+      const store = subject().store();
+      await store.putProbe(t0);
+      await expect(store.putProbe(t0)).resolves.toBeUndefined();
+    });
+  });
+
   describe('listOnAgent', () => {
     it('is empty for an agent without tasks', async () => {
       expect(await subject().store().listOnAgent(unique('agent'))).toEqual([]);

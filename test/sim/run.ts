@@ -239,7 +239,7 @@ class Run {
     const { outage, agents, twins, trace } = this.#world;
     trace.note('calm');
     this.#tend();
-    Object.assign(outage, { store: false, queues: false, functions: false, workflows: false });
+    for (const part of Object.keys(outage)) outage[part as keyof typeof outage] = false;
     for (const twin of twins.values()) {
       twin.powerOff();
       twin.isGone = true;

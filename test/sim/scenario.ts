@@ -27,7 +27,8 @@ export type Action =
   | { readonly kind: 'clock'; readonly agent: number; readonly skewMs: number }
   | {
       readonly kind: 'outage';
-      readonly what: 'store' | 'queues' | 'functions' | 'workflows' | 'all';
+      /** intake, stream: only that nobody reads them; all: everything else. */
+      readonly what: 'store' | 'queues' | 'functions' | 'workflows' | 'all' | 'intake' | 'stream';
       readonly forMs: number;
     }
   | { readonly kind: 'deploy' }

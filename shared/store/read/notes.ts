@@ -1,12 +1,13 @@
 // Reads of the notes table: when agents were heard, why tasks wait, what the sweeper remembers.
 import { GetCommand, type GetCommandOutput } from '@aws-sdk/lib-dynamodb';
 import type { JobKey } from '../../model/job-key.ts';
+import type { Passage } from '../../model/passage.ts';
 import type { PendingReason } from '../../model/reason.ts';
 import type { Roster } from '../../model/roster.ts';
 import { decodeRoster } from '../codec/roster-row.ts';
 import { jsonOf, numberOf, stringOf } from '../codec/row.ts';
 import { type Connection, send } from '../connection.ts';
-import { reasonsPartition, rosterKey, suspicionsPartition, sweepLeaseKey } from '../keys.ts';
+import { passageKey, reasonsPartition, rosterKey, suspicionsPartition, sweepLeaseKey } from '../keys.ts';
 import type { LedgerSuspicion, SweepLease } from '../port.ts';
 import { ttlAttribute } from '../tables.ts';
 import { queryAll } from './query.ts';
@@ -20,6 +21,20 @@ export async function getRoster(connection: Connection, isConsistent: boolean): 
     new GetCommand({ TableName: connection.notes, Key: rosterKey, ConsistentRead: isConsistent }),
   );
   return Item && decodeRoster(Item);
+}
+
+export async function getPassage(connection: Connection): Promise<Passage> {
+  const { Item } = await send<GetCommandOutput>(
+    connection,
+    'getPassage',
+    'read',
+    new GetCommand({ TableName: connection.notes, Key: passageKey, ConsistentRead: true }),
+  );
+  if (!Item) return {};
+  return {
+    ...(Item.pr !== undefined && { probedAt: numberOf(Item, 'pr', 'passage') }),
+    ...(Item.la !== undefined && { lateAt: numberOf(Item, 'la', 'passage') }),
+  };
 }
 
 export async function getSweepLease(connection: Connection): Promise<SweepLease | undefined> {

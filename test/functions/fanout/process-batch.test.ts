@@ -21,6 +21,7 @@ const queues = {
   matcher: 'matcher.fifo',
   jobs: 'jobs.fifo',
   timers: 'timers',
+  intake: 'intake',
 };
 
 let messages: FakeQueues;
@@ -32,6 +33,7 @@ let jobs: Map<string, Job>;
 let configReads: number;
 let endChecks: string[];
 let dropped: string[];
+let late: { what: string; ageMs: number | undefined }[];
 let ended: Map<string, EventDetail<'Job Ended'>>;
 
 beforeEach(() => {
@@ -44,6 +46,7 @@ beforeEach(() => {
   configReads = 0;
   endChecks = [];
   dropped = [];
+  late = [];
   ended = new Map();
   meter = new FakeMeter();
 });
@@ -94,6 +97,7 @@ function deps(over: Partial<ProcessBatchDeps> = {}): ProcessBatchDeps {
     random: () => 0.5,
     log: new FakeLog(),
     meter,
+    lateness: async (what, ageMs) => void late.push({ what, ageMs }),
     decode: (record) => {
       const change = (record as unknown as { change: StreamChange | 'poison' }).change;
       if (change === 'poison') throw new Error('unreadable');
@@ -116,6 +120,51 @@ function moved(from: TaskState, to: TaskState, over: Partial<Task> = {}): Stream
 }
 
 const pending = (pool: string): StreamChange => ({ kind: 'task', after: makeTask({ pool }) });
+
+describe('the probe of a sweep', () => {
+  const probe = (sentAt: number): StreamChange => ({ kind: 'probe', sentAt });
+
+  it('goes on behind the reports, the newest for all of a batch', async () => {
+    expect(await feed([probe(t0 - 60_000), moved('PENDING', 'ASSIGNED'), probe(t0)])).toEqual({
+      batchItemFailures: [],
+    });
+    expect(messages.bodies(queues.intake)).toEqual([{ v: 1, probe: t0 }]);
+  });
+
+  it('waits for all that is before it in its batch', async () => {
+    messages.failing.add(queues.matcher);
+    expect(await feed([pending('p'), probe(t0)])).toMatchObject({
+      batchItemFailures: [{ itemIdentifier: '100' }],
+    });
+    expect(messages.bodies(queues.intake)).toEqual([]);
+    messages.failing.clear();
+    messages.failing.add(queues.intake);
+    expect(await feed([pending('p'), probe(t0)])).toMatchObject({
+      batchItemFailures: [{ itemIdentifier: '101' }],
+    });
+  });
+});
+
+describe('a change that comes late', () => {
+  const aged = (change: StreamChange, ageMs: number) => {
+    const dynamodb = { SequenceNumber: '100', ApproximateCreationDateTime: (t0 - ageMs) / 1000 };
+    return processBatch({ Records: [{ dynamodb, change } as unknown as DynamoDBRecord] }, deps());
+  };
+
+  it('is noted before its effects are carried out', async () => {
+    messages.send = async () => {
+      expect(late).toEqual([{ what: 'changes', ageMs: 61_000 }]);
+    };
+    await aged(pending('p'), 61_000);
+    expect(late).toHaveLength(1);
+  });
+
+  it('is in time for a minute, and matters to nobody if nothing follows from it', async () => {
+    await aged(pending('p'), 60_000);
+    await aged({ kind: 'other' }, 3600_000);
+    expect(late).toEqual([]);
+  });
+});
 
 describe('a record that comes again', () => {
   it('tells of a removal as of the same time, or it would be another event', async () => {
@@ -328,7 +377,7 @@ describe('failures', () => {
   });
 
   it('comes again for each queue that is down', async () => {
-    for (const queue of Object.values(queues)) {
+    for (const queue of [queues.matcher, queues.jobs, queues.timers]) {
       messages.failing.clear();
       messages.failing.add(queue);
       const changes: StreamChange[] = [

@@ -16,11 +16,19 @@ export class FakeQueues implements MessagePort {
   readonly sent: { readonly queueUrl: string; readonly message: OutgoingMessage }[] = [];
   readonly #waiting = new Map<string, OutgoingMessage[]>();
   readonly failing = new Set<string>();
+  /** When each was sent, epoch ms. */
+  readonly sentAt = new Map<OutgoingMessage, number>();
+  readonly #clock: () => number;
+
+  constructor(clock: () => number = () => 0) {
+    this.#clock = clock;
+  }
 
   async send(queueUrl: string, messages: readonly OutgoingMessage[]): Promise<void> {
     if (this.failing.has(queueUrl)) throw new Error(`queue ${queueUrl} is down`);
     for (const message of messages) {
       this.sent.push({ queueUrl, message });
+      this.sentAt.set(message, this.#clock());
       this.#waiting.set(queueUrl, [...(this.#waiting.get(queueUrl) ?? []), message]);
     }
   }

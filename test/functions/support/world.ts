@@ -8,7 +8,7 @@ import {
   GetShardIteratorCommand,
 } from '@aws-sdk/client-dynamodb-streams';
 import { DynamoDBDocumentClient, UpdateCommand } from '@aws-sdk/lib-dynamodb';
-import type { Context, DynamoDBRecord, DynamoDBStreamEvent } from 'aws-lambda';
+import type { Context, DynamoDBRecord, DynamoDBStreamEvent, SQSEvent, SQSRecord } from 'aws-lambda';
 import type { OwnerMemory } from '../../../functions/agent-events/check-senders.ts';
 import { processReports } from '../../../functions/agent-events/process-reports.ts';
 import { createAdmission } from '../../../functions/api/admission.ts';
@@ -17,6 +17,7 @@ import { type DrainReport, drainPass } from '../../../functions/drainer/drain-pa
 import { createJobEnds } from '../../../functions/fanout/job-ends.ts';
 import { processBatch } from '../../../functions/fanout/process-batch.ts';
 import { processJobMessages } from '../../../functions/job-worker/process-messages.ts';
+import { createLateness, type Lateness } from '../../../functions/lateness.ts';
 import { createConfigCache } from '../../../functions/launch.ts';
 import { matchPool } from '../../../functions/matcher/match-pool.ts';
 import { createReasonWriter } from '../../../functions/matcher/reason-writer.ts';
@@ -55,6 +56,7 @@ export const queues = {
   matcher: 'matcher.fifo',
   jobs: 'jobs.fifo',
   timers: 'timers',
+  intake: 'intake',
 };
 
 export interface World {
@@ -69,6 +71,8 @@ export interface World {
   readonly common: Common;
   /** The time all functions see. */
   now: number;
+  /** What `run` does not move: its records or messages wait. */
+  readonly late: Set<'stream' | 'intake'>;
   /** Verdicts after which an execution of an update hands over. */
   turnsPerExecution: number;
   /** Calls the API; the answer's body is parsed. */
@@ -114,6 +118,7 @@ interface Common {
   readonly random: RandomSource;
   readonly log: FakeLog;
   readonly meter: FakeMeter;
+  readonly lateness: Lateness;
 }
 
 interface CallOptions {
@@ -146,14 +151,14 @@ export async function createWorld({
 }: WorldOptions = {}): Promise<World> {
   const tables = await embeddedEngine();
   const store = tables.store();
-  const messages = new FakeQueues();
   const agents = new FakeAgents();
   const events = new FakeEvents();
   const log = new FakeLog();
   const meter = new FakeMeter();
   const owners: OwnerMemory = new Map();
-  const world = { now: t0, turnsPerExecution: 1000 };
+  const world = { now: t0, turnsPerExecution: 1000, late: new Set<'stream' | 'intake'>() };
   const clock = () => world.now;
+  const messages = new FakeQueues(clock);
   const common: Common = {
     timeouts: defaultTimeouts,
     flapping: defaultFlapping,
@@ -162,6 +167,7 @@ export async function createWorld({
     random: () => 0.5,
     log,
     meter,
+    lateness: createLateness({ store, clock, log }),
   };
   const configs = createConfigCache(store);
   const workflows = new FakeWorkflows(clock);
@@ -217,7 +223,7 @@ export async function createWorld({
   const matcher = { store, reasons: createReasonWriter(store, clock), ...common };
   const reconcile = (key: JobKey, over: Partial<Store> = {}, remainingMs: RemainingTime = plenty) =>
     reconcileJob(key, remainingMs, { store: { ...store, ...over }, ...common });
-  const stream = await openStream(tables);
+  const stream = await openStream(tables, clock);
   const documents = DynamoDBDocumentClient.from(tables.client);
   const past: { records: DynamoDBRecord[]; bodies: { queueUrl: string; body: string }[] } = {
     records: [],
@@ -248,6 +254,16 @@ export async function createWorld({
     const { batchItemFailures } = await deliver(queueUrl, bodies);
     if (batchItemFailures.length > 0) throw new Error(`${queueUrl}: ${JSON.stringify(log.lines.slice(-3))}`);
     return bodies.length;
+  };
+
+  const receive = (event: SQSEvent) => processReports(event, { store, agents, identity, owners, ...common });
+  const takeReports = async (): Promise<number> => {
+    const taken = messages.take(queues.intake);
+    const { Records } = sqsEvent(taken.map(({ body }) => body));
+    const sent = taken.map((message) => messages.sentAt.get(message));
+    const event = { Records: Records.map((record, index) => sentThen(record, sent[index] ?? 0)) };
+    if (taken.length > 0) await receive(event);
+    return taken.length;
   };
 
   const look = async (): Promise<number> => {
@@ -286,6 +302,8 @@ export async function createWorld({
           matcherQueueUrl: queues.matcher,
           ...queueUrls,
           workflows,
+          // Most tests are not about the way of a probe: it is back at once.
+          pause: () => store.notePassage({ probedAt: world.now }),
           ...common,
           ...more,
         },
@@ -294,7 +312,8 @@ export async function createWorld({
     call: (method: string, path: string, options: CallOptions = {}) => callApi(api, method, path, options),
     async run() {
       for (;;) {
-        const records = await stream.read();
+        await stream.read();
+        const records = world.late.has('stream') ? [] : stream.take();
         past.records.push(...records);
         if (records.length > 0) {
           const { batchItemFailures } = await feedStream(records);
@@ -303,6 +322,7 @@ export async function createWorld({
         const moved =
           (await take(queues.jobs)) +
           (await take(queues.matcher)) +
+          (world.late.has('intake') ? 0 : await takeReports()) +
           (await look()) +
           (await workflows.move({ ...updater, turnsPerExecution: world.turnsPerExecution }));
         if (records.length === 0 && moved === 0) return;
@@ -314,13 +334,7 @@ export async function createWorld({
       for (const { queueUrl, body } of again) await deliver(queueUrl, [body]);
     },
     async report(bodies: readonly unknown[], sender?: string) {
-      const answer = await processReports(sqsEvent(bodies, sender), {
-        store,
-        agents,
-        identity,
-        owners,
-        ...common,
-      });
+      const answer = await receive(sqsEvent(bodies, sender));
       return answer.batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
     },
     alarms: () => [...alarms.values()].map(({ at }) => at),
@@ -365,6 +379,11 @@ export async function createWorld({
   });
 }
 
+function sentThen(record: SQSRecord, at: number): SQSRecord {
+  const attributes = { SentTimestamp: String(at), ApproximateReceiveCount: '1' };
+  return { ...record, attributes: attributes as SQSRecord['attributes'] };
+}
+
 const isAboutDrains = ({ body }: { readonly body: string }): boolean =>
   'slot' in JSON.parse(body) || 'drain' in JSON.parse(body);
 
@@ -397,7 +416,7 @@ async function callApi(api: Api, method: string, path: string, options: CallOpti
   };
 }
 
-async function openStream(tables: StoreUnderTest) {
+async function openStream(tables: StoreUnderTest, clock: Clock) {
   const { endpoint } = tables.client.config;
   const address = await endpoint?.();
   const client = new DynamoDBStreamsClient({
@@ -413,17 +432,19 @@ async function openStream(tables: StoreUnderTest) {
     new GetShardIteratorCommand({ StreamArn, ShardId, ShardIteratorType: 'TRIM_HORIZON' }),
   );
   let iterator = opened.ShardIterator;
+  const waiting: DynamoDBRecord[] = [];
   return {
-    async read(): Promise<DynamoDBRecord[]> {
+    /** Notes what was written since, as written now: the engine has a clock of its own. */
+    async read(): Promise<void> {
       const page = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1000 }));
       iterator = page.NextShardIterator;
-      // Lambda hands over seconds where the SDK makes a date of them.
-      return (page.Records ?? []).map((record) => {
-        const { ApproximateCreationDateTime: at, ...rest } = record.dynamodb ?? {};
-        const dynamodb = { ...rest, ...(at && { ApproximateCreationDateTime: at.getTime() / 1000 }) };
-        return { ...record, dynamodb } as unknown as DynamoDBRecord;
-      });
+      for (const record of page.Records ?? []) {
+        // Lambda hands over seconds where the SDK makes a date of them.
+        const dynamodb = { ...record.dynamodb, ApproximateCreationDateTime: Math.floor(clock() / 1000) };
+        waiting.push({ ...record, dynamodb } as unknown as DynamoDBRecord);
+      }
     },
+    take: () => waiting.splice(0),
     close: () => client.destroy(),
   };
 }

@@ -3,6 +3,7 @@
 import type { DirectedScenario } from './build.ts';
 import { ends } from './ends.ts';
 import { history } from './history.ts';
+import { lateness } from './lateness.ts';
 import { machines } from './machines.ts';
 import { races } from './races.ts';
 import { updateStatuses } from './update-statuses.ts';
@@ -17,4 +18,5 @@ export const directed: readonly DirectedScenario[] = [
   ...ends,
   ...updateStatuses,
   ...history,
+  ...lateness,
 ];

@@ -37,6 +37,8 @@ export interface StreamEntry {
     readonly NewImage?: Attributes;
     readonly OldImage?: Attributes;
     readonly SequenceNumber: string;
+    /** Whole seconds. */
+    readonly ApproximateCreationDateTime: number;
   };
 }
 
@@ -177,6 +179,7 @@ export class MemoryDynamo {
         ...(after && { NewImage: toAttributes(after) }),
         ...(before && { OldImage: toAttributes(before) }),
         SequenceNumber: sequenceNumber,
+        ApproximateCreationDateTime: Math.floor(this.#options.now() / 1000),
       },
     };
   }

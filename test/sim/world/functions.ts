@@ -60,6 +60,7 @@ const environments = {
     ...identity,
     ...queues,
     ...workflow,
+    INTAKE_QUEUE_URL: queueNames.intake,
     EVENT_BUS_NAME: 'bus',
   } satisfies FanoutEnv,
   matcher: { ...base, MATCHER_QUEUE_URL: queueNames.matcher } satisfies MatcherEnv,

@@ -17,6 +17,10 @@ export interface Outage {
   queues: boolean;
   functions: boolean;
   workflows: boolean;
+  /** Nobody takes messages from the intake queue. */
+  intake: boolean;
+  /** Nobody reads the stream. */
+  stream: boolean;
 }
 
 export interface ServiceCall<T> {

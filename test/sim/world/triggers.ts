@@ -2,6 +2,7 @@
 import type { SQSRecord } from 'aws-lambda';
 import type { StreamEntry } from '../model/memory-dynamo.ts';
 import type { Faults } from './faults.ts';
+import { queueNames } from './functions.ts';
 import type { Lambda, LambdaFunction, Outcome } from './lambda.ts';
 import type { Queue, QueueMessage } from './queue.ts';
 import { mix, type Random } from './random.ts';
@@ -60,7 +61,7 @@ export class QueueWorker {
 
   #look(): void {
     const { scheduler, outage, random } = this.#deps;
-    if (outage.functions || outage.queues) {
+    if (outage.functions || outage.queues || (outage.intake && this.#queue.name === queueNames.intake)) {
       this.#nextLookAt = scheduler.now + outagePollMs;
       const at = this.#nextLookAt;
       scheduler.at(at, () => {
@@ -173,7 +174,7 @@ export class StreamConsumer {
 
   #read(lane: Lane): void {
     const { outage, scheduler, faults, lambda, trace, random } = this.#deps;
-    if (outage.functions) {
+    if (outage.functions || outage.stream) {
       scheduler.after(outagePollMs, () => this.#read(lane));
       return;
     }

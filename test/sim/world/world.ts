@@ -97,7 +97,14 @@ export class World {
   readonly faults: Faults;
   readonly strikes: Strikes;
   readonly trace: Trace;
-  readonly outage: Outage = { store: false, queues: false, functions: false, workflows: false };
+  readonly outage: Outage = {
+    store: false,
+    queues: false,
+    functions: false,
+    workflows: false,
+    intake: false,
+    stream: false,
+  };
   readonly dynamo: MemoryDynamo;
   readonly lambda: Lambda;
   readonly services: Services;
