@@ -155,7 +155,7 @@ function tell(report: SweepReport, swept: readonly ShardReport[], { log, meter }
   meter.count('SweepsContinued', report.continued ? 1 : 0);
   meter.count('TimeoutsHeld', report.held);
   if (report.held > 0) {
-    log.warn('tasks are overdue, but reports were held up lately; they get time to arrive', {
+    log.warn('tasks are overdue, but changes or reports were held up lately; they get time to arrive', {
       held: report.held,
     });
   }

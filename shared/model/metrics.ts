@@ -56,7 +56,7 @@ export const metricTable = {
   TimeoutsHeld: {
     unit: 'Count',
     service: 'sweeper',
-    meaning: 'Overdue tasks that were left alone because reports were held up lately.',
+    meaning: 'Overdue tasks that were left alone because changes or reports were held up lately.',
   },
   SweepsContinued: {
     unit: 'Count',

@@ -19,7 +19,7 @@ import {
   releaseOf,
 } from './assign.contract.ts';
 import type { StoreUnderTest } from './engines.ts';
-import { makeConfig, makeJob, step } from './fixtures.ts';
+import { makeConfig, makeJob, step, t0 } from './fixtures.ts';
 
 /** Every change in the state table's stream so far, decoded. */
 async function changes({ client, stateTable }: StoreUnderTest): Promise<StreamChange[]> {
@@ -78,6 +78,14 @@ export function streamContract(subject: () => StoreUnderTest): void {
       expect(all).toContainEqual({ kind: 'agent', after: agent.agent });
       expect(all).toContainEqual({ kind: 'ledger', before: taken, after: freed });
       expect(all.some(({ kind }) => kind === 'other')).toBe(true);
+    });
+
+    it('carries each probe, also when it takes the place of another', async () => {
+      const store = subject().store();
+      await store.putProbe(t0);
+      await store.putProbe(t0 + 1);
+      const probes = (await changes(subject())).filter(({ kind }) => kind === 'probe');
+      expect(probes.slice(-2)).toEqual([t0, t0 + 1].map((sentAt) => ({ kind: 'probe', sentAt })));
     });
 
     it('shows a deleted row by its last image', async () => {

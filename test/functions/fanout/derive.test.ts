@@ -226,6 +226,12 @@ describe('an agent change', () => {
     expect(effects({ kind: 'agent', ...change }).map(({ kind }) => kind)).toEqual(expected);
   });
 
+  it('a probe goes on as it was sent', () => {
+    expect(deriveEffects({ kind: 'probe', sentAt: t0 }, 'local', t0 + 5)).toEqual([
+      { kind: 'probe', sentAt: t0 },
+    ]);
+  });
+
   it('nothing follows from a ledger or from rows of other kinds', () => {
     expect(effects({ kind: 'ledger' })).toEqual([]);
     expect(effects({ kind: 'other' })).toEqual([]);

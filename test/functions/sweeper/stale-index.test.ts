@@ -50,8 +50,8 @@ async function sweepAll(over: Partial<Store> = {}) {
     ids: randomIds,
     random: () => 0.5,
     log: new FakeLog(),
-    evidence: async () => true,
     reportsArriveMs: 0,
+    evidence: async () => 'counts' as const,
     remind: async () => true,
     aside: () => undefined,
   };

@@ -153,6 +153,12 @@ export const mutations: readonly Mutation[] = [
     replace: 'if (roster !== null) return true;',
   },
   {
+    name: 'deadlines do not ask whether reports have arrived',
+    file: 'shared/domain/agent/evidence.ts',
+    find: 'return probedAt !== undefined && probedAt >= at;',
+    replace: 'return probedAt !== null || at > 0;',
+  },
+  {
     name: 'silence always counts',
     file: 'shared/domain/agent/roll-call.ts',
     find: "if (now - trustedSince < settings.lostAfterMs) return hold('LATE');",
