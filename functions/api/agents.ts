@@ -5,7 +5,7 @@ import { defaultSilentAfterMs, presenceOf } from '../../shared/domain/agent/pres
 import { BorealisError, isBorealisError } from '../../shared/lib/errors.ts';
 import type { Agent } from '../../shared/model/agent.ts';
 import type { DesiredPage } from '../../shared/model/protocol.ts';
-import type { Roster } from '../../shared/model/roster.ts';
+import type { Hold, Roster } from '../../shared/model/roster.ts';
 import { isOnAgent, type Task, type TaskState } from '../../shared/model/task.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
 import { mapLimit } from '../../shared/store/flow.ts';
@@ -27,10 +27,14 @@ export const listAgents: ResourceHandler<'listAgents'> = async ({ query }, deps)
   const hold = roster?.hold;
   return {
     agents: await agentViews(page.items, roster, deps),
-    ...(hold && { hold: { ...hold, since: isoTime(hold.since) } }),
+    ...(hold && { hold: holdView(hold) }),
     nextCursor: page.next ?? null,
   };
 };
+
+function holdView({ reason, since, silent, agents }: Hold) {
+  return { reason, since: isoTime(since), silent, agents };
+}
 
 export const getAgent: ResourceHandler<'getAgent'> = async ({ params }, deps) =>
   oneAgentView(await knownAgent(params.agentId, deps), deps);

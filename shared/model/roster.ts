@@ -32,6 +32,8 @@ export interface Hold {
   /** Agents that would have been declared lost, of how many that were there. */
   readonly silent: number;
   readonly agents: number;
+  /** MASS: of those that were heard last then or before (epoch ms); absent in a hold of version 0.1: of all. */
+  readonly seenBefore?: number;
 }
 
 export interface Roster {
@@ -41,6 +43,8 @@ export interface Roster {
   readonly calledAt: number;
   /** Since when every roll call was in time and heard everything that had been sent. */
   readonly trustedSince: number;
+  /** Since when, besides, more than half of the fleet was heard at each; absent in a roster of version 0.1. */
+  readonly steadySince?: number;
   /** When the roster was last compared with the agents' rows. */
   readonly censusAt: number;
   readonly hold?: Hold;

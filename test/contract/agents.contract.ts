@@ -304,7 +304,8 @@ export function agentsContract(subject: () => StoreUnderTest): void {
         calledAt: t0,
         trustedSince: t0 - 5,
         censusAt: t0 - 1,
-        hold: { reason: 'MASS', since: t0, silent: 2, agents: 3 },
+        steadySince: t0 - 4,
+        hold: { reason: 'MASS', since: t0, silent: 2, agents: 3, seenBefore: t0 - 9 },
         agents: new Map([
           ['a', { seenAt: t0 - 40_000, tasks: 0 }],
           ['b', { seenAt: t0 + 5 }],

@@ -10,7 +10,8 @@ export interface PresenceFacts {
 
 /**
  * Silence is measured up to the last roll call, not to now: between roll calls nobody is heard, and if they stop,
- * nobody must look silent for it. While silence is no evidence (a hold) nobody is silent.
+ * nobody must look silent for it. While silence is no evidence (a hold) nobody is silent; but if most of the fleet is heard
+ * and only some are held, these get no tasks.
  */
 export function presenceOf(
   agent: Pick<Agent, 'agentId' | 'registeredAt' | 'sessionAt' | 'lostAt'>,
@@ -20,7 +21,9 @@ export function presenceOf(
   const entry = roster?.agents.get(agent.agentId);
   const lastSeenAt = Math.max(entry?.seenAt ?? 0, agent.sessionAt ?? agent.registeredAt);
   if (agent.lostAt !== undefined || entry?.lostAt !== undefined) return { presence: 'lost', lastSeenAt };
-  const isSilent = roster !== undefined && !roster.hold && roster.calledAt - lastSeenAt > silentAfterMs;
+  const { hold } = roster ?? {};
+  const isHeld = hold !== undefined && (hold.reason === 'LATE' || 2 * hold.silent >= hold.agents);
+  const isSilent = roster !== undefined && !isHeld && roster.calledAt - lastSeenAt > silentAfterMs;
   return { presence: isSilent ? 'silent' : 'present', lastSeenAt };
 }
 

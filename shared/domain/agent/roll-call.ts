@@ -2,18 +2,12 @@
 //
 //   heard ---- 60 s ---- silent: offered no tasks ---- 90 s ---- lost: its tasks follow their partition policy
 //
-// Silence is only evidence while the way the heartbeats take is known to work. Nobody is declared lost
-//   LATE   unless every roll call of the last 90 s came in time and emptied the queue, its own probe included
-//   MASS   if, with those lost in the last minutes, more than a set share of the fleet would be
-// Both end by themselves: LATE 90 s after the last trouble, MASS when enough of the silent are heard again.
-import type { Hold, Roster, RosterEntry } from '../../model/roster.ts';
+// Silence is only evidence while the way the heartbeats take is known to work, and a mass disappearance is never believed
+// at once: mass.ts says who is held, and until when.
+import type { Roster, RosterEntry } from '../../model/roster.ts';
+import { isMostHeard, judgeSilent, type MassSettings, silentOf } from './mass.ts';
 
-export interface RollCallSettings {
-  /** Silence after which an agent is lost. */
-  readonly lostAfterMs: number;
-  /** Share of the fleet (0..1) that may be lost within `massWindowMs`; one agent always may. */
-  readonly massShare: number;
-  readonly massWindowMs: number;
+export interface RollCallSettings extends MassSettings {
   /** A roll call that begins later than this after the one before is late. */
   readonly lateAfterMs: number;
 }
@@ -22,6 +16,7 @@ export const defaultRollCall: RollCallSettings = {
   lostAfterMs: 90_000,
   massShare: 0.25,
   massWindowMs: 5 * 60_000,
+  massPatienceMs: 15 * 60_000,
   lateAfterMs: 150_000,
 };
 
@@ -71,11 +66,11 @@ export function callRoll(
   hear(entries, call.heard);
   const isInTime = roster !== undefined && now - roster.calledAt <= settings.lateAfterMs;
   const trustedSince = isInTime && call.isComplete ? roster.trustedSince : now;
-  const silent = [...entries].filter(
-    ([, { seenAt, lostAt }]) => lostAt === undefined && now - seenAt >= settings.lostAfterMs,
-  );
-  const hold = holdOf(entries, silent.length, { now, trustedSince, before: roster?.hold }, settings);
-  const newlyLost = hold ? [] : silent.map(([agentId]) => agentId);
+  const silent = silentOf(entries, now, settings);
+  const isSteady = roster !== undefined && trustedSince < now && isMostHeard(entries, silent.length);
+  const steadySince = isSteady ? Math.max(trustedSince, roster.steadySince ?? now) : now;
+  const evidence = { now, trustedSince, steadySince, before: roster?.hold };
+  const { hold, newlyLost } = judgeSilent(entries, silent, evidence, settings);
   for (const agentId of newlyLost) entries.set(agentId, lose(entries.get(agentId) as RosterEntry, now));
   const back = [...entries]
     .filter(([, { seenAt, lostAt }]) => lostAt !== undefined && now - seenAt < settings.lostAfterMs)
@@ -89,6 +84,7 @@ export function callRoll(
     version: (roster?.version ?? 0) + 1,
     calledAt: now,
     trustedSince,
+    steadySince,
     censusAt: call.registered ? now : (roster?.censusAt ?? 0),
     ...(hold && { hold }),
     agents: entries,
@@ -130,31 +126,4 @@ function hear(entries: Map<string, RosterEntry>, heard: readonly Heard[]): void 
     const { tasks: _before, ...rest } = entry ?? {};
     entries.set(agentId, { ...rest, seenAt: sentAt, ...(tasks !== undefined && { tasks }) });
   }
-}
-
-interface Evidence {
-  readonly now: number;
-  readonly trustedSince: number;
-  readonly before: Hold | undefined;
-}
-
-function holdOf(
-  entries: ReadonlyMap<string, RosterEntry>,
-  silent: number,
-  { now, trustedSince, before }: Evidence,
-  settings: RollCallSettings,
-): Hold | undefined {
-  if (silent === 0) return undefined;
-  const all = [...entries.values()];
-  const lost = all.filter(({ lostAt }) => lostAt !== undefined);
-  const recent = lost.filter(({ lostAt = 0 }) => now - lostAt < settings.massWindowMs).length;
-  const agents = all.length - lost.length + recent;
-  const hold = (reason: Hold['reason']): Hold => ({
-    reason,
-    since: before?.reason === reason ? before.since : now,
-    silent,
-    agents,
-  });
-  if (now - trustedSince < settings.lostAfterMs) return hold('LATE');
-  return silent + recent > Math.max(1, Math.floor(agents * settings.massShare)) ? hold('MASS') : undefined;
 }

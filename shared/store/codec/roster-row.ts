@@ -16,14 +16,21 @@ type PackedEntry = readonly [
 interface Packed {
   readonly trustedSince: number;
   readonly censusAt: number;
+  readonly steadySince?: number;
   readonly hold?: Roster['hold'];
   readonly agents: readonly PackedEntry[];
 }
 
 export function encodeRoster(roster: Roster): Row {
-  const { trustedSince, censusAt, hold, calledAt } = roster;
+  const { trustedSince, steadySince, censusAt, hold, calledAt } = roster;
   const agents = [...roster.agents].map(([agentId, entry]) => packEntry(agentId, entry, calledAt));
-  const packed: Packed = { trustedSince, censusAt, ...(hold && { hold }), agents };
+  const packed: Packed = {
+    trustedSince,
+    censusAt,
+    ...(steadySince !== undefined && { steadySince }),
+    ...(hold && { hold }),
+    agents,
+  };
   return { ...rosterKey, v: roster.version, at: calledAt, z: deflateRawSync(JSON.stringify(packed)) };
 }
 
@@ -42,11 +49,12 @@ export function decodeRoster(row: Row): Roster {
   } catch (cause) {
     throw unreadable('roster', row, cause);
   }
-  const { trustedSince, censusAt, hold, agents } = packed;
+  const { trustedSince, steadySince, censusAt, hold, agents } = packed;
   return {
     version: numberOf(row, 'v', 'roster'),
     calledAt,
     trustedSince,
+    ...(steadySince !== undefined && { steadySince }),
     censusAt,
     ...(hold && { hold }),
     agents: new Map(agents.map((entry) => unpackEntry(entry, calledAt))),

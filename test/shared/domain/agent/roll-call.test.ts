@@ -8,7 +8,7 @@ import {
   type Heard,
   type RollCallResult,
 } from '../../../../shared/domain/agent/roll-call.ts';
-import type { Roster } from '../../../../shared/model/roster.ts';
+import type { Hold, Roster } from '../../../../shared/model/roster.ts';
 
 const start = 1_000_000_000;
 const minute = 60_000;
@@ -111,11 +111,12 @@ describe('nobody is lost', () => {
   it('when more than a quarter vanish at once; it says so, and ends when they return', () => {
     const fleet = new Fleet(8).warm();
     const there = fleet.ids.slice(3);
-    for (let i = 0; i < 30; i++) fleet.call(there);
+    for (let i = 0; i < 10; i++) fleet.call(there);
     expect(fleet.last?.roster.hold).toMatchObject({ reason: 'MASS', silent: 3, agents: 8 });
     expect([...(fleet.roster?.agents.values() ?? [])].some(({ lostAt }) => lostAt !== undefined)).toBe(false);
     const one = presenceOf({ agentId: 'a0', registeredAt: start }, fleet.roster, 60_000);
-    expect(one.presence).toBe('present');
+    // The others are heard, so its silence is its own; it gets no tasks.
+    expect(one.presence).toBe('silent');
     expect(fleet.call(fleet.without('a0', 'a1')).newlyLost).toEqual(['a0', 'a1']);
     expect(fleet.roster?.hold).toBeUndefined();
   });
@@ -128,6 +129,39 @@ describe('nobody is lost', () => {
     expect(fleet.roster?.hold?.reason).toBe('MASS');
   });
 
+  it('who is cut off with half of the fleet for hours, whatever returns first', () => {
+    const fleet = new Fleet(100).warm();
+    for (let i = 0; i < 180; i++) fleet.call(fleet.ids.slice(50));
+    expect(fleet.roster?.hold).toMatchObject({ reason: 'MASS', silent: 50, agents: 100 });
+    const one = presenceOf({ agentId: 'a0', registeredAt: start }, fleet.roster, 60_000);
+    // Nobody knows whether half of the fleet is right or the other.
+    expect(one.presence).toBe('present');
+    for (const back of [30, 26, 0]) for (let i = 0; i < 5; i++) fleet.call(fleet.ids.slice(back));
+    expect(lostOf(fleet)).toEqual([]);
+    expect(fleet.roster?.hold).toBeUndefined();
+  });
+
+  it('in an outage of hours from which a few return long before the others', () => {
+    const fleet = new Fleet(100).warm();
+    for (let i = 0; i < 60; i++) fleet.call([]);
+    for (let i = 0; i < 60; i++) fleet.call(fleet.ids.slice(0, 40));
+    // Most are back, and not for long enough to tell the rest from machines that are gone.
+    for (let i = 0; i < 14; i++) fleet.call(fleet.ids.slice(0, 70));
+    expect(fleet.roster?.hold).toMatchObject({ reason: 'MASS', silent: 30 });
+    for (let i = 0; i < 10; i++) fleet.call(fleet.ids);
+    expect(lostOf(fleet)).toEqual([]);
+  });
+
+  it('of whom an older version wrote only that there is a hold', () => {
+    const fleet = new Fleet(8).warm();
+    for (let i = 0; i < 10; i++) fleet.call(fleet.ids.slice(3));
+    const { steadySince: _steady, hold, ...older } = fleet.roster as Roster;
+    const { seenBefore: _seen, ...bare } = hold as Hold;
+    fleet.roster = { ...older, hold: bare };
+    for (let i = 0; i < 14; i++) expect(fleet.call(fleet.ids.slice(3)).newlyLost).toEqual([]);
+    expect(fleet.roster?.hold).toMatchObject({ reason: 'MASS', silent: 3 });
+  });
+
   it('when the roster itself was lost', () => {
     const fleet = new Fleet(4).warm();
     const registered = fleet.ids.map((agentId) => ({ agentId, sessionAt: start }));
@@ -135,6 +169,66 @@ describe('nobody is lost', () => {
     const result = callRoll(undefined, call, defaultRollCall);
     expect(result.newlyLost).toEqual([]);
     expect([...result.roster.agents.keys()]).toEqual(fleet.ids);
+  });
+});
+
+const lostOf = (fleet: Fleet): string[] =>
+  [...(fleet.roster?.agents ?? [])].flatMap(([agentId, { lostAt }]) =>
+    lostAt === undefined ? [] : [agentId],
+  );
+
+describe('agents that vanish together for good', () => {
+  it('are lost when the others have been heard for a quarter of an hour, a share of the fleet at a time', () => {
+    const fleet = new Fleet(8).warm();
+    const there = fleet.ids.slice(3);
+    const lostAfter = new Map<string, number>();
+    for (let minutes = 1; minutes <= 40; minutes++)
+      for (const agentId of fleet.call(there).newlyLost) lostAfter.set(agentId, minutes);
+    const [one = 0, two = 0, three = 0] = lostAfter.values();
+    expect(lostAfter.size).toBe(3);
+    expect(one).toBeGreaterThanOrEqual(15);
+    expect(two).toBe(one);
+    expect(three).toBeGreaterThanOrEqual(one + 5);
+    expect(fleet.roster?.hold).toBeUndefined();
+  });
+
+  it('keep nobody else from being found dead meanwhile', () => {
+    const fleet = new Fleet(8).warm();
+    for (let i = 0; i < 9; i++) fleet.call(fleet.ids.slice(3));
+    fleet.call(fleet.ids.slice(4));
+    expect(fleet.call(fleet.ids.slice(4)).newlyLost).toEqual(['a3']);
+    expect(fleet.roster?.hold).toMatchObject({ reason: 'MASS', silent: 3 });
+  });
+
+  it('are not told from those who follow them within minutes', () => {
+    const fleet = new Fleet(8).warm();
+    for (let i = 0; i < 4; i++) fleet.call(fleet.ids.slice(3));
+    for (let i = 0; i < 12; i++) expect(fleet.call(fleet.ids.slice(4)).newlyLost).toEqual([]);
+    expect(fleet.roster?.hold).toMatchObject({ reason: 'MASS', silent: 4 });
+  });
+
+  it('have a quarter of an hour anew when the others could not be heard in between', () => {
+    const fleet = new Fleet(8).warm();
+    const there = fleet.ids.slice(3);
+    for (let i = 0; i < 14; i++) fleet.call(there);
+    fleet.call(there, { isComplete: false });
+    for (let i = 0; i < 14; i++) expect(fleet.call(there).newlyLost).toEqual([]);
+    for (let i = 0; i < 4; i++) fleet.call(there);
+    expect(lostOf(fleet)).toHaveLength(2);
+  });
+
+  it('stay, if they are half of the fleet or more, until somebody says that they are gone', () => {
+    const fleet = new Fleet(3).warm();
+    for (let i = 0; i < 600; i++) expect(fleet.call(['a2']).newlyLost).toEqual([]);
+    expect(fleet.roster?.hold).toMatchObject({ reason: 'MASS', silent: 2, agents: 3 });
+    // The rows of two that were removed are gone from the census.
+    const call = {
+      now: fleet.now + minute,
+      heard: [{ agentId: 'a2', sentAt: fleet.now + 1 }],
+      isComplete: true,
+      registered: [{ agentId: 'a2', sessionAt: start }],
+    };
+    expect(callRoll(fleet.roster, call, defaultRollCall).roster.hold).toBeUndefined();
   });
 });
 
