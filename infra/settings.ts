@@ -26,6 +26,8 @@ export interface Settings {
   readonly agentLostAfterSecs: number;
   /** A lost agent without tasks is forgotten after this, seconds: its row and its queue go. */
   readonly agentForgetAfterSecs: number;
+  /** Per cent of the fleet that may be lost within five minutes (shared/domain/agent/mass.ts); 100 is no guard. */
+  readonly agentMassPercent: number;
   /** How long rows of ended tasks and jobs are kept, seconds. */
   readonly historySecs: number;
   /** Ended tasks that a job keeps even if it has many. */
@@ -78,6 +80,7 @@ const known = [
   'kmsKeyArn',
   'agentLostAfterSecs',
   'agentForgetAfterSecs',
+  'agentMassPercent',
   'historySecs',
   'historyMaxPerJob',
   'updateTurns',
@@ -147,6 +150,7 @@ export function readSettings(node: Node): Settings {
       least: 600,
       most: 2_592_000,
     }),
+    agentMassPercent: wholeNumber(node, 'agentMassPercent', { fallback: 25, most: 100 }),
     historySecs: seconds(node, 'historySecs', {
       fallback: 172_800,
       least: leastKeptMs / 1000,

@@ -26,7 +26,11 @@ export function createHandler(environment: Environment) {
     queue: createHeartbeatQueue(sqs, env.HEARTBEAT_QUEUE_URL),
     queueUrl: env.HEARTBEAT_QUEUE_URL,
     messages: createMessagePort(sqs),
-    settings: { ...defaultRollCall, lostAfterMs: env.AGENT_LOST_AFTER_SECS * 1000 },
+    settings: {
+      ...defaultRollCall,
+      lostAfterMs: env.AGENT_LOST_AFTER_SECS * 1000,
+      massShare: env.AGENT_MASS_PERCENT / 100,
+    },
     forget: {
       forgetAfterMs: env.AGENT_FORGET_AFTER_SECS * 1000,
       lostAfterMs: env.AGENT_LOST_AFTER_SECS * 1000,

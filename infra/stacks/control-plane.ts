@@ -315,6 +315,7 @@ export class ControlPlaneStack extends Stack {
         AGENT_IDENTITY: settings.agentIdentity,
         HEARTBEAT_QUEUE_URL: state.heartbeats.queueUrl,
         AGENT_FORGET_AFTER_SECS: settings.agentForgetAfterSecs,
+        AGENT_MASS_PERCENT: String(settings.agentMassPercent),
       },
     });
     grantWide(rollCall, {

@@ -90,6 +90,8 @@ export const rollCallEnvSchema = z.object({
   HEARTBEAT_QUEUE_URL: z.string(),
   /** An agent that was lost for so long and has no task is forgotten; an installation has 600 at least. */
   AGENT_FORGET_AFTER_SECS: z.coerce.number().int().min(1).default(86_400),
+  /** Per cent of the fleet that may be lost within five minutes; one agent always may. */
+  AGENT_MASS_PERCENT: z.coerce.number().int().min(1).max(100).default(25),
 });
 /** Refused commands are put into the dead-letter queue by hand, at the latest at the last of the tries. */
 export const commandsEnvSchema = z.object({

@@ -411,6 +411,10 @@ describe('context', () => {
     [{ 'borealis:fleetSize': '18001' }, 'borealis:fleetSize must be a whole number from 1 to 18000'],
     [{ 'borealis:backlogLimit': '0' }, 'borealis:backlogLimit must be a whole number from 1 to 1000000'],
     [
+      { 'borealis:agentMassPercent': '101' },
+      'borealis:agentMassPercent must be a whole number from 1 to 100',
+    ],
+    [
       { 'borealis:agentLostAfterSecs': '89' },
       'borealis:agentLostAfterSecs must be a whole number of seconds from 90 to 3600',
     ],

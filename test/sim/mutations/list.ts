@@ -160,8 +160,8 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'silence always counts',
-    file: 'shared/domain/agent/roll-call.ts',
-    find: "if (now - trustedSince < settings.lostAfterMs) return hold('LATE');",
+    file: 'shared/domain/agent/mass.ts',
+    find: "if (now - trustedSince < settings.lostAfterMs) return { hold: hold('LATE', silent), newlyLost: [] };",
     replace: '',
   },
   {
