@@ -1,4 +1,4 @@
-// Which of the silent are lost, and which are not for now: the guard against a mass disappearance (design D9, ADR 0018). Pure.
+// Which of the silent are lost, and which are not for now: the guard against a mass disappearance (design D9, ADR 0019). Pure.
 //
 //   LATE   unless every roll call of the last 90 s came in time and emptied the queue, nobody is lost: nobody could be heard
 //   MASS   if, with those lost lately, more than a set share of the fleet fell silent within a few minutes, nobody of them is lost
