@@ -158,9 +158,6 @@ export function createDynamoStore(options: DynamoStoreOptions): Store {
     forgetAgent: (read) => forgetAgent(connection, read),
     getRoster: (options) => getRoster(connection, options?.isConsistent === true),
     putRoster: (roster, madeFrom) => putRoster(connection, roster, madeFrom),
-    putProbe: (at) => putRow(connection, connection.state, 'putProbe', { ...probeKeyOf(at), at }),
-    getPassage: () => getPassage(connection),
-    notePassage: (news) => notePassage(connection, news),
 
     listDue: (shard, now, page, aside) => listDue(connection, { shard, now, ...page }, aside),
     deferDue: (task) => deferDue(connection, task),
@@ -180,6 +177,9 @@ type Upkeep = Pick<
   | 'listSuspicions'
   | 'dropSuspicion'
   | 'putSuspicion'
+  | 'putProbe'
+  | 'getPassage'
+  | 'notePassage'
   | 'expireJob'
   | 'dropConfigs'
   | 'dropHistory'
@@ -203,6 +203,9 @@ function upkeep(connection: Connection): Upkeep {
         at: since,
         [ttlAttribute]: Math.floor((since + suspicionLifeMs) / 1000),
       }),
+    putProbe: (at) => putRow(connection, connection.state, 'putProbe', { ...probeKeyOf(at), at }),
+    getPassage: () => getPassage(connection),
+    notePassage: (news) => notePassage(connection, news),
     expireJob: (job, at) => expireJob(connection, job, at),
     dropConfigs: (key) => dropConfigs(connection, key),
     dropHistory: (tasks) => dropHistory(connection, tasks),
