@@ -94,7 +94,11 @@ async function edit(
     const job = await existingJob(deps.store, key);
     if (used) return answer(job, 'This request was carried out before.', deps);
     const { next, message } = await change(job);
-    if (next === job && !token) return answer(job, message, deps);
+    if (next === job) {
+      // The row is not written again: that would take back the day on which an ended job goes.
+      if (token) await deps.store.takeToken(token);
+      return answer(job, message, deps);
+    }
     const expected = { specVersion: job.specVersion, reconciledVersion: job.reconciledVersion };
     const outcome = await deps.store.updateJob(next, expected, token);
     if (outcome.kind === 'committed') {

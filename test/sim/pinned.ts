@@ -26,4 +26,10 @@ export const pinnedSeeds: readonly { readonly seed: number; readonly found: stri
       'instances of a job were never made if rows of an earlier job of its name outlived that job ' +
       '(fixed in shared/domain/job/reconcile.ts, tested in test/shared/domain/job/reconcile.test.ts)',
   },
+  {
+    seed: 21015,
+    found:
+      'an ended job stayed for ever if it was killed again with a token ' +
+      '(fixed in functions/api/edit-job.ts, tested in test/functions/fanout/prune.test.ts)',
+  },
 ];

@@ -50,13 +50,14 @@ describe('the history of a job', () => {
 });
 
 describe('a job that has ended', () => {
+  const expiring = async () =>
+    (await world.dump()).filter((row) => row.includes('expiresAt') && row.includes('JOB#'));
+
   it('gets a day to go, and none if it is given more to do', async () => {
     await world.report([registration('a1')]);
     const job = submission({}, { service: false });
     await world.call('POST', pathOf(job), { body: job });
     await world.run();
-    const expiring = async () =>
-      (await world.dump()).filter((row) => row.includes('expiresAt') && row.includes('JOB#'));
     expect(await expiring()).toEqual([]);
     const statuses = (await world.tasks(job)).map(({ taskId }): [string, string] => [taskId, 'FINISHED']);
     await world.report([statusReport('a1', statuses)]);
@@ -66,5 +67,17 @@ describe('a job that has ended', () => {
     expect(day).toBe(t0 / 1000 + 2 * 86_400);
     await world.call('POST', `${pathOf(job)}/instances`, { body: { count: 1 } });
     expect(await expiring()).toEqual([]);
+  });
+
+  it('keeps that day when it is killed again, also if that kill can be told from its repeat', async () => {
+    const job = submission();
+    await world.call('POST', pathOf(job), { body: job });
+    await world.call('POST', `${pathOf(job)}/kill`, { body: {} });
+    await world.run();
+    const killed = await expiring();
+    expect(killed).toHaveLength(1);
+    await world.call('POST', `${pathOf(job)}/kill`, { body: {}, headers: { 'idempotency-key': 'again' } });
+    await world.run();
+    expect(await expiring()).toEqual(killed);
   });
 });

@@ -17,6 +17,8 @@ const submits = every.map((job, index) => at(6_000 + index * 1_000, { kind: 'sub
 const kills = [2, 3].map((job) => at(20_000, { kind: 'kill', job }));
 const resubmits = [0, 2, 3].map((job) => at(80 * minuteMs, { kind: 'resubmit', job }));
 
+const killed = jobOf('killed', 2, taskOf({ start: 0 }));
+
 /** One instance is done at once, the other fails again and again, so seldom that it is not held back. */
 const looping: JobSubmission = {
   ...jobOf('looping', 1, batch({ start: 0, run: 310_000, end: 'FAILED' })),
@@ -35,6 +37,19 @@ export const history: readonly DirectedScenario[] = [
     steps: [...submits, ...kills, ...resubmits],
     history: { keptMs: hourMs, maxPerJob: 100, maxLateMs: 40 * minuteMs },
     calmAt: 105 * minuteMs,
+  }),
+  directedScenario({
+    name: 'a job is killed again when it has ended, and goes all the same',
+    kind: 'history',
+    reaches: ['KILLED>DELETED'],
+    jobs: [killed],
+    steps: [
+      at(6_000, { kind: 'submit', job: killed }),
+      at(20_000, { kind: 'kill', job: 0 }),
+      at(minuteMs, { kind: 'kill', job: 0 }),
+    ],
+    history: { keptMs: hourMs, maxPerJob: 100, maxLateMs: minuteMs },
+    calmAt: 80 * minuteMs,
   }),
   tooMuch(15, 'of its job is more than is kept'),
   tooMuch(3, 'of the last hour alone is more than is kept'),
