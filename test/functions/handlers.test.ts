@@ -29,6 +29,7 @@ const environment = {
   JOBS_QUEUE_URL: 'http://127.0.0.1:1/q/jobs.fifo',
   LIFECYCLE_QUEUE_URL: 'http://127.0.0.1:1/q/lifecycle',
   MAX_DRAIN_SECS: '3600',
+  INTAKE_QUEUE_URL: 'http://127.0.0.1:1/q/intake',
   TIMERS_QUEUE_URL: 'http://127.0.0.1:1/q/timers',
   SWEEPER_FUNCTION: 'sweeper',
   UPDATE_WORKFLOW_ARN: 'arn:aws:states:us-east-1:1:stateMachine:update',

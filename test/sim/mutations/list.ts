@@ -295,8 +295,8 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'what an update took down and did not replace is forgotten',
     file: 'shared/domain/update/follow-job.ts',
-    find: 'const left = ended ? leftDown(next, update) : [];',
-    replace: 'const left = ended ? leftDown(next, update).slice(0, 0) : [];',
+    find: 'subtractInstances(leftDown(next, update), instancesOf(spared))',
+    replace: 'subtractInstances(leftDown(next, update).slice(0, 0), instancesOf(spared))',
   },
   {
     name: 'an execution hands over to nobody',
