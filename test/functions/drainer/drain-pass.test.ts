@@ -131,22 +131,6 @@ describe('an agent that is to be emptied', () => {
     }
   });
 
-  it('spends the budget of a job once, however the agents are grouped', async () => {
-    const job = await runningOn('a1', 4);
-    await drain('a1', { percentage: 75 });
-    await world.report([registration('a2')]);
-    await world.drain();
-    await world.run();
-    await obeyKills('a1', job);
-    const [moved] = (await live(job)).filter(({ agentId }) => agentId === 'a2');
-    await world.report([statusReport('a2', statesOf(moved ? [moved] : [], 'RUNNING'))]);
-    world.now += 60_000;
-    await drain('a2', { percentage: 75 });
-    await world.report([registration('a3')]);
-    await world.run();
-    expect(await world.drain({}, undefined, 1)).toMatchObject({ draining: 2, moved: 1, held: 3 });
-  });
-
   it('loses its tasks whatever is wrong with another agent', async () => {
     const job = await runningOn('a1', 4);
     await runningOn('a2', 4);
@@ -159,21 +143,31 @@ describe('an agent that is to be emptied', () => {
     expect(await states(job)).toEqual([0, 1, 2, 3].map((instance) => `${instance} DRAINING a1`));
   });
 
-  it('spends the budget of a job once, though two of its agents are being emptied', async () => {
-    const job = await runningOn('a1', 4);
-    await drain('a1', { percentage: 75 });
-    await world.report([registration('a2')]);
-    await world.drain();
-    await world.run();
-    await obeyKills('a1', job);
-    const [moved] = (await live(job)).filter(({ agentId }) => agentId === 'a2');
-    await world.report([statusReport('a2', statesOf(moved ? [moved] : [], 'RUNNING'))]);
-    world.now += 60_000;
-    await drain('a2', { percentage: 75 });
-    await world.report([registration('a3')]);
-    await world.run();
-    expect(await world.drain()).toMatchObject({ draining: 2, moved: 1, held: 3 });
-  });
+  it.each([
+    ['in one group', undefined],
+    ['each in a group of its own', 1],
+  ])(
+    'spends the budget of a job once, though two of its agents are being emptied %s',
+    async (_name, agentsAtOnce) => {
+      const job = await runningOn('a1', 4);
+      await drain('a1', { percentage: 75 });
+      await world.report([registration('a2')]);
+      await world.drain();
+      await world.run();
+      await obeyKills('a1', job);
+      const [moved] = (await live(job)).filter(({ agentId }) => agentId === 'a2');
+      await world.report([statusReport('a2', statesOf(moved ? [moved] : [], 'RUNNING'))]);
+      world.now += 60_000;
+      await drain('a2', { percentage: 75 });
+      await world.report([registration('a3')]);
+      await world.run();
+      expect(await world.drain({}, undefined, agentsAtOnce)).toMatchObject({
+        draining: 2,
+        moved: 1,
+        held: 3,
+      });
+    },
+  );
 
   it('lets batch work finish, and ends it at the deadline; the sweep wakes a drainer that was forgotten', async () => {
     const job = await runningOn('a1', 1, false);
