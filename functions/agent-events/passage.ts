@@ -49,8 +49,8 @@ export async function notePassed(
 interface Delays {
   /** Longest time in the queue of those that come for the first time, ms: they waited for nothing but their turn. */
   readonly first: number;
-  /** Those that came late after having failed. */
-  readonly retried: readonly { readonly id: string }[];
+  /** Ids of those that came late after having failed. */
+  readonly retried: readonly string[];
 }
 
 /** Of messages with statuses, as far as the queue says when it took them. */
@@ -61,11 +61,11 @@ export function delaysOf(
 ): Delays {
   const wanted = new Set(statuses.map(({ messageId }) => messageId));
   let first = 0;
-  const retried: { readonly id: string }[] = [];
+  const retried: string[] = [];
   for (const { messageId: id, attributes } of event.Records) {
     const sentAt = Number(attributes?.SentTimestamp ?? now);
     if (!wanted.has(id) || now - sentAt <= lateAfterMs) continue;
-    if (Number(attributes?.ApproximateReceiveCount ?? 1) > 1) retried.push({ id });
+    if (Number(attributes?.ApproximateReceiveCount ?? 1) > 1) retried.push(id);
     else first = Math.max(first, now - sentAt);
   }
   return { first, retried };

@@ -78,7 +78,7 @@ export async function processReports(event: SQSEvent, deps: AgentEventsDeps): Pr
   if (delays.first > lateAfterMs) await deps.lateness('reports', delays.first);
   const [isTaken] = await Promise.all([applyStatuses(statuses, failed, deps), leave(leavings, failed, deps)]);
   // Those that come again and again are not late before they are taken: they may be of a row that cannot be read.
-  const retried = delays.retried.filter(({ id }) => !failed.has(id));
+  const retried = delays.retried.filter((id) => !failed.has(id));
   if (!isTaken || retried.length > 0) await deps.lateness('reports');
   await notePassed(probes, failed, deps);
   return { batchItemFailures: [...failed].map((itemIdentifier) => ({ itemIdentifier })) };

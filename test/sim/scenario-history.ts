@@ -2,17 +2,15 @@
 // and is submitted again when it may be gone. Limits are so short that rows go while the run lasts.
 import type { JobSubmission } from '../../shared/model/job.ts';
 import type { TaskConfig } from '../../shared/model/task-config.ts';
-import { type Action, makeJob, makeOffer, makeRates, type Scenario, type Step } from './scenario.ts';
+import type { Action, Scenario, Step } from './scenario.ts';
+import { makeJob, makeRates, makeRoomyAgents } from './scenario-parts.ts';
 import type { Random } from './world/random.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
 export function historyScenario(seed: number, random: Random): Scenario {
-  const agents = Array.from({ length: random.between(1, 3) }, (_, index) => {
-    const offer = makeOffer(`a${index}`, random);
-    return { offer: { ...offer, capacity: { ...offer.capacity, cpuMilli: 4_000 } }, skewMs: 0 };
-  });
+  const agents = makeRoomyAgents(random.between(1, 3), random);
   const calmAt = random.pick([3, 4, 5]) * hourMs;
   const history = {
     keptMs: random.pick([1, 1, 1, 2, 48]) * hourMs,
